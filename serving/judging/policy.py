@@ -1,0 +1,117 @@
+"""A policy: what is judged, at which stage, how strictly, and what happens on a violation."""
+
+import hashlib
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from serving.judging.conversation import Stage
+
+Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+
+
+class Mode(StrEnum):
+    """`gate`: the whole answer is judged, then released. `window`: released as it is judged.
+    `observe`: released at once and judged all the same, for onboarding."""
+
+    GATE = "gate"
+    WINDOW = "window"
+    OBSERVE = "observe"
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
+
+
+class Criterion(Strict):
+    """One question that the judge is asked, in free text."""
+
+    id: Identifier
+    description: str = Field(
+        min_length=1, max_length=4000, description="What violates, in the policy's words."
+    )
+    stages: tuple[Stage, ...] = Field(
+        default=(Stage.PROMPT, Stage.ANSWER, Stage.TOOL_CALL, Stage.TEXT), min_length=1
+    )
+    threshold: float | None = Field(
+        default=None, gt=0, lt=1, description="Probability that flags; the judge's own default when absent."
+    )
+
+
+class Policy(Strict):
+    """One tenant's rules. Its digest is over the parsed content, so that comments do not change it."""
+
+    id: Identifier
+    version: str = Field(min_length=1, max_length=64)
+    mode: Mode = Mode.WINDOW
+    action: Literal["refuse"] = "refuse"
+    first_window: int = Field(default=8, ge=1, le=4096, description="Tokens gathered before the first check.")
+    judge_timeout: float = Field(default=20.0, gt=0, le=300, description="Seconds one judge call may take.")
+    label_mass_floor: float = Field(
+        default=0.5,
+        gt=0,
+        lt=1,
+        description="Least share of the judge's next-token probability its labels must hold.",
+    )
+    criteria: tuple[Criterion, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _unique_criteria(self) -> "Policy":
+        ids = [criterion.id for criterion in self.criteria]
+        if len(set(ids)) != len(ids):
+            raise ValueError("criteria: each id may appear once")
+        return self
+
+    @model_validator(mode="after")
+    def _every_stage_judged(self) -> "Policy":
+        judged = {stage for criterion in self.criteria for stage in criterion.stages}
+        missing = sorted({Stage.PROMPT, Stage.ANSWER, Stage.TOOL_CALL} - judged)
+        if missing:
+            raise ValueError(f"criteria: no criterion judges stage {', '.join(missing)}")
+        return self
+
+    @property
+    def enforcing(self) -> bool:
+        return self.mode is not Mode.OBSERVE
+
+    @cached_property
+    def digest(self) -> str:
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    def criteria_for(self, stage: Stage) -> tuple[Criterion, ...]:
+        return tuple(criterion for criterion in self.criteria if stage in criterion.stages)
+
+
+class PolicyError(ValueError):
+    """A policy file is missing, unreadable or wrong; the message names the file and the field."""
+
+
+def load_policy(path: Path) -> Policy:
+    """Read one policy from a YAML file. Raises PolicyError."""
+    try:
+        return Policy.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise PolicyError(f"policy {path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise PolicyError(f"policy {path}: not valid YAML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "policy"
+        raise PolicyError(f"policy {path}: {field}: {first['msg']}") from error
+
+
+def load_policies(folder: Path) -> dict[str, Policy]:
+    """Read every `*.yaml` of a folder, by policy id. Raises PolicyError; an id defined twice is an error."""
+    policies: dict[str, Policy] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        policy = load_policy(path)
+        if policy.id in policies:
+            raise PolicyError(f"policy {path}: id {policy.id!r} is defined twice in {folder}")
+        policies[policy.id] = policy
+    if not policies:
+        raise PolicyError(f"no policies (*.yaml) in {folder}")
+    return policies

@@ -62,7 +62,13 @@ class Engine(Protocol):
 
 
 class Judge(Protocol):
-    """Decides one check. Raises JudgeError; whatever it raises blocks."""
+    """Decides one check. Raises JudgeError; whatever it raises blocks.
+
+    `id` and `digest` name the model and its weights in every verdict.
+    """
+
+    id: str
+    digest: str
 
     async def judge(self, check: Check, policy: Policy) -> Verdict: ...
 

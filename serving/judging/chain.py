@@ -1,0 +1,222 @@
+"""Chains a judge onto every generation: no chunk leaves that a passing verdict does not cover.
+
+The native model starts at once and the judge reads the prompt meanwhile. At most one check per choice is in
+flight. While it runs, tokens pile up; when it passes, everything it covered is released and the next check
+starts on all that has arrived, so that a window is as large as the judge is slow.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any
+
+from serving.judging.choice import Choice, Window
+from serving.judging.conversation import Check, Conversation, Stage
+from serving.judging.judgement import Judgement, Tally
+from serving.judging.policy import Mode, Policy
+from serving.judging.protocols import Chunk, Engine, EngineError, Generation, Judge, JudgeError, Usage
+from serving.judging.verdict import Outcome, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Chunks of one choice that may leave. `judgement` comes with the last ones."""
+
+    choice: int
+    chunks: tuple[Chunk, ...]
+    judgement: Judgement | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The choice ends here: nothing more of it leaves."""
+
+    choice: int
+    judgement: Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The last event of every answer that was not broken off: its cost and findings, over all choices."""
+
+    usage: Usage
+    judgement: Judgement
+
+
+Event = Release | Block | Settlement
+
+
+class Chain:
+    """Runs one generation under one policy. Use once."""
+
+    def __init__(
+        self, engine: Engine, judge: Judge, policy: Policy, generation: Generation, conversation: Conversation
+    ) -> None:
+        self._engine = engine
+        self._judge = judge
+        self._policy = policy
+        self._generation = generation
+        self._conversation = conversation
+        self._choices = [Choice(index) for index in range(generation.n)]
+        self._tallies = [Tally() for _ in range(generation.n)]
+        self._judgements: list[Judgement | None] = [None] * generation.n
+        self._events: asyncio.Queue[Event | BaseException | None] = asyncio.Queue()
+        self._usage = Usage()
+        self._pumping: asyncio.Task[None] | None = None
+
+    async def run(self) -> AsyncGenerator[Event, None]:
+        """Yield events until the settlement. Raises EngineError when the native model fails.
+
+        Closing the generator, or cancelling whoever iterates it, stops generation and judging first.
+        """
+        loop = asyncio.get_running_loop()
+        pump = self._pumping = loop.create_task(self._pump())
+        prompt = loop.create_task(self._check(Stage.PROMPT))
+        judging = [loop.create_task(self._judge_choice(choice, prompt)) for choice in self._choices]
+        conclusion = loop.create_task(self._conclude(judging, prompt))
+        tasks: list[asyncio.Task[Any]] = [pump, prompt, *judging, conclusion]
+        for task in (pump, *judging, conclusion):
+            task.add_done_callback(self._report_failure)
+        try:
+            while (event := await self._events.get()) is not None:
+                if isinstance(event, BaseException):
+                    raise event
+                if isinstance(event, Settlement):
+                    await _stop([pump])
+                    event = self._settled(event)
+                yield event
+        finally:
+            await _stop(tasks)
+
+    async def _pump(self) -> None:
+        """Move the engine's chunks into their choices. Cancelling it closes the engine's generator."""
+        async with aclosing(self._engine.generate(self._generation)) as deltas:
+            async for delta in deltas:
+                self._usage = delta.usage
+                for chunk in delta.chunks:
+                    if not 0 <= chunk.choice < len(self._choices):
+                        raise EngineError(502, "The model answered with a choice that was not asked for.")
+                    choice = self._choices[chunk.choice]
+                    if choice.finished:
+                        raise EngineError(502, "The model went on after it had finished.")
+                    choice.arrive(chunk)
+                    self._tallies[chunk.choice].generated += chunk.tokens
+                    if self._policy.mode is Mode.OBSERVE and chunk.finish_reason is None:
+                        self._release(choice, (chunk,))
+        if not all(choice.finished or choice.closed for choice in self._choices):
+            raise EngineError(502, "The model stopped before its answer was complete.")
+
+    async def _judge_choice(self, choice: Choice, prompt: "asyncio.Task[Verdict]") -> None:
+        """Judge one choice window by window until it ends or violates."""
+        first = await asyncio.shield(prompt)
+        judgement = Judgement(self._policy, first, self._tallies[choice.index])
+        self._judgements[choice.index] = judgement
+        if not first.passed and self._violated(choice, judgement):
+            return
+        least = self._policy.first_window
+        while True:
+            window = await choice.window(least, whole=self._policy.mode is Mode.GATE)
+            least = 1
+            for stage, text in _judged(window):
+                verdict = await self._check(stage, text)
+                judgement.add(verdict)
+                if not verdict.passed and self._violated(choice, judgement):
+                    return
+            judgement.tally.judged = window.tokens
+            if self._policy.enforcing:
+                self._release(choice, window.chunks, judgement if window.finished else None)
+            elif window.finished:
+                last = tuple(chunk for chunk in window.chunks if chunk.finish_reason is not None)
+                self._release(choice, last, judgement)
+            if window.finished:
+                return
+
+    async def _check(self, stage: Stage, text: str = "") -> Verdict:
+        """One judge call. Whatever goes wrong comes back as an undecided verdict, which does not pass."""
+        check = Check(stage, self._conversation, text, self._generation.cache_salt)
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        try:
+            async with asyncio.timeout(self._policy.judge_timeout):
+                verdict = await self._judge.judge(check, self._policy)
+            if verdict.stage is not stage:
+                raise JudgeError("garbled", "the verdict is on another stage than was asked")
+        except TimeoutError:
+            verdict = self._undecided(stage, "timeout")
+        except JudgeError as error:
+            verdict = self._undecided(stage, error.reason)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            verdict = self._undecided(stage, "cancelled")
+        except Exception:
+            verdict = self._undecided(stage, "failed")
+        return verdict if verdict.latency else replace(verdict, latency=loop.time() - started)
+
+    def _undecided(self, stage: Stage, reason: str) -> Verdict:
+        return Verdict(
+            outcome=Outcome.UNDECIDED,
+            stage=stage,
+            judge=self._judge.id,
+            judge_digest=self._judge.digest,
+            policy=self._policy.id,
+            policy_version=self._policy.version,
+            policy_digest=self._policy.digest,
+            reason=reason,
+        )
+
+    def _release(self, choice: Choice, chunks: tuple[Chunk, ...], judgement: Judgement | None = None) -> None:
+        self._tallies[choice.index].released += sum(chunk.tokens for chunk in chunks)
+        self._events.put_nowait(Release(choice.index, chunks, judgement))
+
+    def _violated(self, choice: Choice, judgement: Judgement) -> bool:
+        """Act on a verdict that does not pass. True where the choice ends: always, unless merely observing."""
+        if not self._policy.enforcing:
+            judgement.tally.exposed = max(judgement.tally.exposed, judgement.tally.released)
+            return False
+        choice.close()
+        self._events.put_nowait(Block(choice.index, judgement))
+        if self._pumping is not None and all(other.closed or other.finished for other in self._choices):
+            self._pumping.cancel()
+        return True
+
+    async def _conclude(self, judging: "list[asyncio.Task[None]]", prompt: "asyncio.Task[Verdict]") -> None:
+        """When every choice has ended, settle. Failures are reported by their own tasks."""
+        await asyncio.gather(*judging)
+        total = Judgement(self._policy, await asyncio.shield(prompt))
+        total.count(total.verdict)
+        for part in self._judgements:
+            if part is not None:
+                total.add_part(part)
+        self._events.put_nowait(Settlement(self._usage, total))
+
+    def _settled(self, settlement: Settlement) -> Settlement:
+        """The settlement with what the engine had generated when it stopped."""
+        tally = Tally()
+        for part in self._tallies:
+            tally.add(part)
+        settlement.judgement.tally = tally
+        usage = replace(self._usage, completion_tokens=max(self._usage.completion_tokens, tally.generated))
+        return Settlement(usage, settlement.judgement)
+
+    def _report_failure(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._events.put_nowait(error)
+
+
+def _judged(window: Window) -> list[tuple[Stage, str]]:
+    """What of a window is to be judged. An empty answer rests on the prompt's verdict."""
+    stages = []
+    if any(chunk.text and not chunk.tool for chunk in window.chunks):
+        stages.append((Stage.ANSWER, window.text))
+    if any(chunk.text and chunk.tool for chunk in window.chunks):
+        stages.append((Stage.TOOL_CALL, window.tool_text))
+    return stages
+
+
+async def _stop(tasks: "list[asyncio.Task[Any]]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

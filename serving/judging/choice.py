@@ -1,0 +1,72 @@
+"""One choice of an answer: what has arrived from the engine, what has been judged, what may leave."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from serving.judging.protocols import Chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What a check covers: all chunks taken, and the cumulative texts up to and including them."""
+
+    chunks: tuple[Chunk, ...]
+    text: str
+    tool_text: str
+    tokens: int
+    finished: bool
+
+
+@dataclass(slots=True)
+class Choice:
+    """Held-back chunks of one choice. Chunks enter by `arrive` and leave by `take`, in order, whole."""
+
+    index: int
+    text: str = ""
+    tool_text: str = ""
+    tokens: int = 0
+    finished: bool = False
+    closed: bool = False
+    _held: list[Chunk] = field(default_factory=list)
+    _held_tokens: int = 0
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def arrive(self, chunk: Chunk) -> None:
+        """Hold a chunk back. What comes after the choice was closed (blocked) is only counted."""
+        self.tokens += chunk.tokens
+        self.finished = self.finished or chunk.finish_reason is not None
+        if self.closed:
+            return
+        if chunk.tool:
+            self.tool_text += chunk.text
+        else:
+            self.text += chunk.text
+        self._held.append(chunk)
+        self._held_tokens += chunk.tokens
+        self._news.set()
+
+    def close(self) -> None:
+        """Drop what is held; nothing of this choice leaves any more."""
+        self.closed = True
+        self._held.clear()
+
+    async def window(self, least: int, whole: bool) -> Window:
+        """Take all that has arrived, once it is at least `least` tokens or the choice is finished.
+
+        `whole` waits for the end. A choice that has begun a tool call is always taken whole, because half a
+        tool call can neither be judged nor be released.
+        """
+        while not self._ready(least, whole):
+            self._news.clear()
+            await self._news.wait()
+        chunks = tuple(self._held)
+        self._held.clear()
+        self._held_tokens = 0
+        return Window(chunks, self.text, self.tool_text, self.tokens, self.finished)
+
+    def _ready(self, least: int, whole: bool) -> bool:
+        if self.finished:
+            return True
+        if whole or self.tool_text or not any(chunk.text for chunk in self._held):
+            return False
+        return self._held_tokens >= least

@@ -1,0 +1,67 @@
+"""A judge made of a family's template and a judge model that scores labels."""
+
+import time
+from collections.abc import Sequence
+
+from serving.judging.conversation import Check
+from serving.judging.policy import Policy
+from serving.judging.protocols import JudgeError, Scorer
+from serving.judging.templates.base import Template
+from serving.judging.verdict import Finding, Outcome, Verdict
+
+
+class TemplateJudge:
+    """Asks every question of a check in one call and decides from the label probabilities."""
+
+    def __init__(self, template: Template, scorer: Scorer, id: str, digest: str) -> None:  # noqa: A002  the protocol's name
+        self.id = id
+        self.digest = digest
+        self._template = template
+        self._scorer = scorer
+
+    async def judge(self, check: Check, policy: Policy) -> Verdict:
+        """Decide one check. Raises JudgeError where there is nothing to decide from."""
+        started = time.perf_counter()
+        questions = self._template.questions(check, policy)
+        if not questions:
+            raise JudgeError("no_question", f"policy {policy.id} asks nothing at stage {check.stage}")
+        scores = await self._scorer.score(questions)
+        if len(scores) != len(questions) or any(not score.pieces for score in scores):
+            raise JudgeError("garbled", "the judge answered another number of questions than were asked")
+        findings = tuple(
+            self._template.finding(question, score, policy)
+            for question, score in zip(questions, scores, strict=True)
+        )
+        outcome, reason = decide(findings, policy.label_mass_floor)
+        worst = max(findings, key=lambda finding: finding.score - finding.threshold)
+        return Verdict(
+            outcome=outcome,
+            stage=check.stage,
+            judge=self.id,
+            judge_digest=self.digest,
+            policy=policy.id,
+            policy_version=policy.version,
+            policy_digest=policy.digest,
+            score=worst.score,
+            label_mass=min(finding.label_mass for finding in findings),
+            findings=findings,
+            reason=reason,
+            latency=time.perf_counter() - started,
+            prompt_tokens=sum(score.prompt_tokens for score in scores),
+            cached_tokens=sum(score.cached_tokens for score in scores),
+            pieces=max(len(score.pieces) for score in scores),
+            context_shortened=any(score.context_shortened for score in scores),
+        )
+
+
+def decide(findings: Sequence[Finding], floor: float) -> tuple[Outcome, str | None]:
+    """A flag outweighs doubt, doubt outweighs a pass.
+
+    Doubt is a score outside 0 to 1 (NaN included) or labels that hold less than `floor` of the probability.
+    """
+    sound = [f for f in findings if 0.0 <= f.score <= 1.0 and f.label_mass >= floor]
+    if any(finding.flagged for finding in sound):
+        return Outcome.FLAGGED, None
+    if len(sound) < len(findings) or not findings:
+        return Outcome.UNDECIDED, "unsure"
+    return Outcome.PASSED, None

@@ -172,7 +172,7 @@ class Chain:
         self._events.put_nowait(Release(choice.index, chunks, judgement))
 
     def _violated(self, choice: Choice, judgement: Judgement) -> bool:
-        """Act on a verdict that does not pass. True where the choice ends: always, unless merely observing."""
+        """Act on a verdict that does not pass. True where the choice ends: always, unless observing."""
         if not self._policy.enforcing:
             judgement.tally.exposed = max(judgement.tally.exposed, judgement.tally.released)
             return False

@@ -21,8 +21,8 @@ class _Waiting:
 class GatheringScorer:
     """A Scorer over a batch call.
 
-    Nothing waits for company: while fewer than `calls_in_flight` calls are out a question leaves at once; beyond
-    that, all that has gathered leaves together when a call returns.
+    Nothing waits for company: while fewer than `calls_in_flight` calls are out, a question leaves at once;
+    beyond that, all that has gathered leaves together when a call returns.
 
     A failed question fails only its own asker. A caller that is cancelled leaves the call to the others; when
     the last one leaves, the call is cancelled too.

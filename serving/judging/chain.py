@@ -151,7 +151,7 @@ class Chain:
             if task is None or task.cancelling():
                 raise
             verdict = self._undecided(stage, "cancelled")
-        except Exception:
+        except Exception:  # noqa: BLE001  a judge that fails in an unforeseen way must block, not crash
             verdict = self._undecided(stage, "failed")
         return verdict if verdict.latency else replace(verdict, latency=loop.time() - started)
 

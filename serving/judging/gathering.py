@@ -81,7 +81,7 @@ class GatheringScorer:
         except JudgeError as error:
             _fail(batch, error)
             return
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  whatever a transport raises, the judge is unreachable
             _fail(batch, JudgeError("unavailable", f"the judge could not be reached: {type(error).__name__}"))
             return
         start = 0

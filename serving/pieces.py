@@ -1,0 +1,77 @@
+"""Fits a judge prompt into the judge's context without leaving any of the judged text out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from serving.judging.protocols import JudgeError
+
+OVERLAP = 0.25
+"""Share of a piece that the next one repeats, so that nothing hides on a seam."""
+
+LEAST_PIECE = 64
+"""Tokens of judged text below which a piece would lack the context to be judged by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A segment's tokens. See `serving.judging.prompt.Segment` for `splittable` and `elastic`."""
+
+    tokens: list[int]
+    splittable: bool = False
+    elastic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The prompts to ask, each at most as long as the limit."""
+
+    prompts: list[list[int]]
+    context_shortened: bool = False
+
+
+def fit(segments: Sequence[Encoded], limit: int) -> Fitted:
+    """Make one prompt, or several with overlapping pieces of the splittable segment.
+
+    The elastic context gives way first, from its front, but keeps a quarter of the room; the judged text is
+    never shortened. Raises JudgeError where even that leaves no room.
+    """
+    whole = [token for segment in segments for token in segment.tokens]
+    if len(whole) <= limit:
+        return Fitted([whole])
+    fixed = sum(len(s.tokens) for s in segments if not (s.splittable or s.elastic))
+    judged = sum(len(s.tokens) for s in segments if s.splittable)
+    context = sum(len(s.tokens) for s in segments if s.elastic)
+    room = limit - fixed
+    kept = min(context, max(room - judged, room // 4))
+    piece = room - kept
+    if piece < min(LEAST_PIECE, judged):
+        raise JudgeError("context_exceeded", "the policy leaves no room in the judge's context for the text")
+    drop = context - kept
+    prompts = [
+        _assemble(segments, drop, start, start + piece)
+        for start in range(0, max(judged, 1), _stride(piece))
+        if start == 0 or start + int(piece * OVERLAP) < judged
+    ]
+    return Fitted(prompts, context_shortened=drop > 0)
+
+
+def _stride(piece: int) -> int:
+    return max(1, piece - int(piece * OVERLAP))
+
+
+def _assemble(segments: Sequence[Encoded], drop: int, start: int, end: int) -> list[int]:
+    """One prompt: elastic tokens without the first `drop`, splittable tokens from `start` to `end`."""
+    prompt: list[int] = []
+    dropped = passed = 0
+    for segment in segments:
+        size = len(segment.tokens)
+        if segment.elastic:
+            skip = min(size, drop - dropped)
+            dropped += skip
+            prompt += segment.tokens[skip:]
+        elif segment.splittable:
+            prompt += segment.tokens[max(0, start - passed) : max(0, end - passed)]
+            passed += size
+        else:
+            prompt += segment.tokens
+    return prompt

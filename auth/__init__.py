@@ -1,0 +1,1 @@
+"""Who is asking: token verification, principals, tenants and the embedded development issuer."""

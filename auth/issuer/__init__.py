@@ -1,0 +1,1 @@
+"""The embedded development issuer: a small, real OpenID Connect issuer on loopback."""

@@ -1,0 +1,78 @@
+"""Tenants and where they are looked up."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Annotated, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from auth.refusals import Denial, Forbidden
+
+ANY_MODEL = "*"
+
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=255, strip_whitespace=True)]
+
+
+class TenantStatus(StrEnum):
+    """Whether a tenant is served."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
+class Tenant(BaseModel):
+    """An organisation whose applications use the stack."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Identifier = Field(description="What tokens name the tenant by; never changes.")
+    name: Identifier = Field(description="The name people read.")
+    status: TenantStatus = Field(default=TenantStatus.ACTIVE, description="Suspended tenants are refused.")
+    models: tuple[Identifier, ...] = Field(
+        default=(ANY_MODEL,), description="Catalog ids of the native models it may use; `*` means all."
+    )
+    policy: Identifier = Field(
+        default="default", description="Id of the judging policy its answers are under."
+    )
+
+    def allows_model(self, model: str) -> bool:
+        """Whether the tenant may use the native model with that catalog id."""
+        return ANY_MODEL in self.models or model in self.models
+
+
+class UnknownTenant(Forbidden):
+    """The token names a tenant the directory does not have."""
+
+    def __init__(self) -> None:
+        super().__init__(Denial.UNKNOWN_TENANT)
+
+
+class SuspendedTenant(Forbidden):
+    """The tenant exists, but is not served at present."""
+
+    def __init__(self) -> None:
+        super().__init__(Denial.SUSPENDED_TENANT)
+
+
+class TenantDirectory(Protocol):
+    """Knows the tenants. Lookups are cheap and never block: ask again while a stream runs."""
+
+    def get(self, tenant_id: str) -> Tenant:
+        """The active tenant with that id.
+
+        Raises `UnknownTenant`, `SuspendedTenant`, or `IssuerUnavailable` if the directory is out of date.
+        """
+        ...
+
+    def tenants(self) -> Sequence[Tenant]:
+        """Every tenant, suspended ones included, ordered by id."""
+        ...
+
+
+def active(tenant: Tenant | None) -> Tenant:
+    """Return a looked-up tenant if it may be served. Raises `UnknownTenant` or `SuspendedTenant`."""
+    if tenant is None:
+        raise UnknownTenant
+    if tenant.status is TenantStatus.SUSPENDED:
+        raise SuspendedTenant
+    return tenant

@@ -1,0 +1,147 @@
+"""The allow-listed part of the OpenAI chat completions request. An unknown field is an error.
+
+Source: the OpenAI API reference, `POST /v1/chat/completions`.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from serving.errors import RequestError
+
+Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9_-]+$")]
+Stop = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class TextPart(_Strict):
+    type: Literal["text"]
+    text: str
+
+
+Content = str | Annotated[list[TextPart], Field(min_length=1, max_length=256)]
+
+
+class FunctionCall(_Strict):
+    name: Name
+    arguments: str
+
+
+class ToolCall(_Strict):
+    id: str = Field(max_length=256)
+    type: Literal["function"]
+    function: FunctionCall
+
+
+class SystemMessage(_Strict):
+    role: Literal["system", "developer"]
+    content: Content
+    name: Name | None = None
+
+
+class UserMessage(_Strict):
+    role: Literal["user"]
+    content: Content
+    name: Name | None = None
+
+
+class AssistantMessage(_Strict):
+    role: Literal["assistant"]
+    content: Content | None = None
+    refusal: str | None = None
+    name: Name | None = None
+    tool_calls: list[ToolCall] | None = Field(default=None, min_length=1, max_length=128)
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.content is None and not self.tool_calls and self.refusal is None:
+            raise ValueError("content or tool_calls is required")
+        return self
+
+
+class ToolMessage(_Strict):
+    role: Literal["tool"]
+    content: Content
+    tool_call_id: str = Field(max_length=256)
+
+
+ChatMessage = Annotated[
+    SystemMessage | UserMessage | AssistantMessage | ToolMessage, Field(discriminator="role")
+]
+
+
+class StreamOptions(_Strict):
+    include_usage: bool = False
+
+
+class ChatRequest(_Strict):
+    """A chat completions request as the gateway accepts it."""
+
+    model: str = Field(min_length=1, max_length=256)
+    messages: list[ChatMessage] = Field(min_length=1, max_length=2048)
+    max_tokens: int | None = Field(default=None, ge=1)
+    max_completion_tokens: int | None = Field(default=None, ge=1)
+    n: int = Field(default=1, ge=1)
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    presence_penalty: float | None = Field(default=None, ge=-2, le=2)
+    frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
+    stop: Stop | Annotated[list[Stop], Field(max_length=4)] | None = None
+    seed: int | None = Field(default=None, ge=-(2**63), le=2**63 - 1)
+    logprobs: bool = False
+    user: str | None = Field(default=None, max_length=256)
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        if self.max_tokens is not None and self.max_completion_tokens is not None:
+            raise ValueError("give max_tokens or max_completion_tokens, not both")
+        if self.stream_options is not None and not self.stream:
+            raise ValueError("stream_options is only allowed when stream is true")
+        if self.messages[-1].role == "assistant":
+            raise ValueError("the last message must not be the assistant's own")
+        return self
+
+    @property
+    def output_tokens(self) -> int | None:
+        """The limit the client set, by either of its names."""
+        return self.max_completion_tokens or self.max_tokens
+
+    def engine_body(self, output_tokens: int) -> dict[str, Any]:
+        """The request as the native engine receives it: only what was given, nothing that the gateway answers."""
+        body = self.model_dump(
+            exclude_unset=True,
+            exclude={"model", "n", "stream", "stream_options", "user", "max_tokens", "max_completion_tokens"},
+        )
+        return {**body, "max_completion_tokens": output_tokens}
+
+
+def parse_chat_request(body: bytes) -> ChatRequest:
+    """Parse a request body. Raises RequestError 400 that names the field and never echoes its value."""
+    try:
+        request = ChatRequest.model_validate_json(body)
+    except ValidationError as error:
+        raise _refusal(error) from None
+    if "\0" in (text := body.decode()) or "\\u0000" in text:
+        raise RequestError(400, "NUL characters are not allowed.", code="invalid_text")
+    return request
+
+
+def _refusal(error: ValidationError) -> RequestError:
+    details = error.errors(include_url=False, include_input=False, include_context=False)
+    first = max(details, key=lambda detail: len(detail["loc"]))
+    if first["type"] == "json_invalid":
+        return RequestError(400, "The body is not valid JSON.", code="invalid_json")
+    param = ".".join(str(part) for part in first["loc"] if part not in _DISCRIMINATORS) or None
+    if first["type"] == "extra_forbidden":
+        return RequestError(400, f"Unknown field: {param}.", code="unknown_parameter", param=param)
+    message = str(first["msg"]).removeprefix("Value error, ")
+    code = {"missing": "missing_required_parameter"}.get(first["type"], "invalid_value")
+    return RequestError(400, f"{param or 'The request'}: {message}.", code=code, param=param)
+
+
+_DISCRIMINATORS = {"system", "developer", "user", "assistant", "tool", "str"}

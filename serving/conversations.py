@@ -14,12 +14,14 @@ def conversation_of(messages: Sequence[ChatMessage]) -> Conversation:
     return tuple(Message(message.role, _text(message)) for message in messages)
 
 
-def refuse_reserved(request: ChatRequest, reserved: Sequence[str]) -> None:
-    """Raise RequestError 400 where a text spells a special token of either model.
+def guard_texts(request: ChatRequest, reserved: Sequence[str]) -> None:
+    """Raise RequestError 400 where a text holds NUL, or spells a special token of either model.
 
     The native model's chat template would take it for the real one, and a turn could be forged.
     """
     for where, text in _strings(request.model_dump(exclude_unset=True), ""):
+        if "\0" in text:
+            raise RequestError(400, f"{where} contains a NUL character.", code="invalid_text", param=where)
         for token in reserved:
             if token in text:
                 raise RequestError(

@@ -112,7 +112,7 @@ class ChatRequest(_Strict):
         return self.max_completion_tokens or self.max_tokens
 
     def engine_body(self, output_tokens: int) -> dict[str, Any]:
-        """The request as the native engine receives it: only what was given, nothing that the gateway answers."""
+        """The request as the native engine receives it: only what was given, less what is the gateway's."""
         body = self.model_dump(
             exclude_unset=True,
             exclude={"model", "n", "stream", "stream_options", "user", "max_tokens", "max_completion_tokens"},
@@ -123,12 +123,9 @@ class ChatRequest(_Strict):
 def parse_chat_request(body: bytes) -> ChatRequest:
     """Parse a request body. Raises RequestError 400 that names the field and never echoes its value."""
     try:
-        request = ChatRequest.model_validate_json(body)
+        return ChatRequest.model_validate_json(body)
     except ValidationError as error:
         raise _refusal(error) from None
-    if "\0" in (text := body.decode()) or "\\u0000" in text:
-        raise RequestError(400, "NUL characters are not allowed.", code="invalid_text")
-    return request
 
 
 def _refusal(error: ValidationError) -> RequestError:

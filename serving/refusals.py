@@ -25,7 +25,7 @@ def refusal_text(outcome: Outcome, accept_language: str | None) -> str:
 
 
 def preferred_language(accept_language: str | None) -> str:
-    """The best of `LANGUAGES` for an Accept-Language header (RFC 9110, section 12.5.4); English without one."""
+    """The best of `LANGUAGES` for an Accept-Language header (RFC 9110, 12.5.4); English without one."""
     best, best_weight = "en", 0.0
     for entry in (accept_language or "")[:1000].split(","):
         tag, _, parameter = entry.strip().partition(";")

@@ -1,0 +1,71 @@
+"""What a request must satisfy before either model sees it."""
+
+import asyncio
+import uuid
+from contextlib import suppress
+
+from starlette.requests import Request
+
+from auth.tenants import Tenant
+from serving.conversations import guard_texts
+from serving.errors import RequestError
+from serving.judging.policy import Policy
+from serving.judging.protocols import Generation
+from serving.openai_api import ChatRequest
+from serving.services import Caller, Services
+from serving.settings import GatewaySettings
+
+
+def admit(services: Services, who: Caller, request: ChatRequest) -> tuple[Policy, Generation]:
+    """Check a request against the gateway's limits and the tenant. Raises RequestError."""
+    settings = services.settings
+    require_model(services, who.tenant, request.model)
+    guard_texts(request, services.reserved_tokens)
+    if request.n > settings.max_choices:
+        raise RequestError(400, f"n must be at most {settings.max_choices}.", code="invalid_value", param="n")
+    limit = min(settings.max_output_tokens, services.context_length)
+    tokens = request.output_tokens
+    if tokens is not None and tokens > limit:
+        param = "max_completion_tokens" if request.max_completion_tokens else "max_tokens"
+        raise RequestError(400, f"{param} must be at most {limit}.", code="invalid_value", param=param)
+    policy = services.policies.get(who.tenant.policy)
+    if policy is None:
+        raise RequestError(403, "The tenant's policy does not exist here.", code="unknown_policy")
+    generation = Generation(
+        request_id=uuid.uuid4().hex,
+        body=request.engine_body(tokens or min(settings.default_output_tokens, limit)),
+        n=request.n,
+        cache_salt=who.tenant.id,
+    )
+    return policy, generation
+
+
+def require_model(services: Services, tenant: Tenant, model: str) -> None:
+    """A model that a tenant may not use looks the same as one that does not exist."""
+    if model != services.model or not tenant.allows_model(model):
+        raise RequestError(404, "There is no such model.", code="model_not_found", param="model")
+
+
+async def read_body(request: Request, settings: GatewaySettings) -> bytes:
+    """Read a body up to the limit. Raises RequestError 413, 415 or 408."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise RequestError(415, "The content type must be application/json.", code="unsupported_media_type")
+    body = bytearray()
+    with suppress(ValueError):
+        if int(request.headers.get("content-length", "0")) > settings.max_body_bytes:
+            raise _too_large(settings)
+    try:
+        async with asyncio.timeout(settings.body_timeout):
+            async for part in request.stream():
+                body += part
+                if len(body) > settings.max_body_bytes:
+                    raise _too_large(settings)
+    except TimeoutError:
+        raise RequestError(408, "The body took too long to arrive.", code="body_timeout") from None
+    return bytes(body)
+
+
+def _too_large(settings: GatewaySettings) -> RequestError:
+    message = f"The body must be at most {settings.max_body_bytes} bytes."
+    return RequestError(413, message, code="request_too_large")

@@ -1,0 +1,135 @@
+"""The HTTP front: routes, authentication, error mapping. What is decided is decided elsewhere."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, asynccontextmanager
+from typing import Annotated
+
+import structlog
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from auth.refusals import AuthenticationError
+from serving.accounting import Account
+from serving.admission import admit, read_body, require_model
+from serving.answers import Envelope, complete
+from serving.conversations import conversation_of
+from serving.errors import RequestError, as_request_error, error_response
+from serving.judging.chain import Chain
+from serving.judging.protocols import EngineError
+from serving.openai_api import parse_chat_request
+from serving.services import Caller, Services
+from serving.streaming import JudgedStream, with_first
+from serving.telemetry import exposition
+
+LOG = structlog.get_logger(__name__)
+
+
+def create_gateway(services: Services) -> FastAPI:
+    """Build the ASGI application. It has no documentation routes: the API is OpenAI's."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
+        yield
+        await services.verifier.close()
+
+    app = FastAPI(title="Mizan", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _error)
+    for known in (RequestError, *_KNOWN_ERRORS):
+        app.add_exception_handler(known, _error)
+
+    async def caller(request: Request) -> Caller:
+        principal = await services.verifier.verify(request.headers.getlist("authorization"))
+        principal.require("chat")
+        return Caller(principal, services.tenants.get(principal.tenant))
+
+    @app.get("/health/live")
+    async def live() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/health/ready")
+    async def ready() -> JSONResponse:
+        try:
+            await services.ready()
+        except Exception as error:  # noqa: BLE001  whatever is wrong, the answer is "not ready" and says why
+            return JSONResponse({"status": "not ready", "reason": str(error)}, 503)
+        return JSONResponse({"status": "ready"})
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return Response(exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @app.get("/v1/models")
+    async def models(who: Annotated[Caller, Depends(caller)]) -> dict[str, object]:
+        known = [services.model] if who.tenant.allows_model(services.model) else []
+        return {"object": "list", "data": [_model_object(services, model) for model in known]}
+
+    @app.get("/v1/models/{model:path}")
+    async def model_by_id(model: str, who: Annotated[Caller, Depends(caller)]) -> dict[str, object]:
+        require_model(services, who.tenant, model)
+        return _model_object(services, model)
+
+    @app.post("/v1/chat/completions")
+    async def chat(request: Request, who: Annotated[Caller, Depends(caller)]) -> Response:
+        body = await read_body(request, services.settings)
+        chat_request = parse_chat_request(body)
+        policy, generation = admit(services, who, chat_request)
+        chain = Chain(
+            services.engine, services.judge, policy, generation, conversation_of(chat_request.messages)
+        )
+        envelope = Envelope(
+            request_id=generation.request_id,
+            model=chat_request.model,
+            accept_language=request.headers.get("accept-language"),
+            include_usage=bool(chat_request.stream_options and chat_request.stream_options.include_usage),
+        )
+        account = Account("/v1/chat/completions", services.model, generation, policy)
+        events = account.watch(chain.run(), services.settings.request_timeout)
+        headers = {
+            "x-request-id": generation.request_id,
+            "x-mizan-policy": f"{policy.id}@{policy.version}",
+            "x-mizan-mode": policy.mode.value,
+            "x-mizan-judge": services.judge.id,
+        }
+        if not chat_request.stream:
+            async with aclosing(events):
+                answer = await complete(events, envelope, generation.n)
+            headers["x-mizan-outcome"] = answer["judgement"]["outcome"]
+            return JSONResponse(answer, headers=headers)
+        try:
+            first = await anext(events)
+        except BaseException:
+            await events.aclose()
+            raise
+        return JudgedStream(with_first(first, events), envelope, headers)
+
+    return app
+
+
+def _model_object(services: Services, model: str) -> dict[str, object]:
+    return {
+        "id": model,
+        "object": "model",
+        "created": 0,
+        "owned_by": "mizan",
+        "max_model_len": services.context_length,
+        "judge": services.judge.id,
+    }
+
+
+_KNOWN_ERRORS = (AuthenticationError, EngineError)
+
+
+async def _error(_: Request, error: Exception) -> Response:
+    mapped = as_request_error(error)
+    if mapped.status == 500:
+        LOG.error("request failed", exc_info=error)
+    return error_response(mapped)
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    """What the router itself refuses: unknown paths and methods."""
+    status = getattr(error, "status_code", 500)
+    message = {404: "There is no such route.", 405: "This route does not take that method."}.get(status)
+    return error_response(RequestError(status, message or "The request was refused.", code="invalid_route"))

@@ -1,0 +1,47 @@
+"""A judged answer as a stream of server-sent events."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from serving.answers import Envelope, sse, stream
+from serving.errors import as_request_error, error_body
+from serving.judging.chain import Event
+
+
+class JudgedStream(StreamingResponse):
+    """A stream that, however it ends, has stopped generation and judging before it returns."""
+
+    def __init__(
+        self, events: AsyncGenerator[Event, None], envelope: Envelope, headers: dict[str, str]
+    ) -> None:
+        self._events = events
+        content = _guarded(stream(events, envelope))
+        super().__init__(
+            content, media_type="text/event-stream", headers={**headers, "cache-control": "no-cache"}
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._events.aclose()
+
+
+async def _guarded(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """End a stream that fails half-way with an error event, as OpenAI does, and without `[DONE]`."""
+    try:
+        async for chunk in chunks:
+            yield chunk
+    except Exception as error:  # noqa: BLE001  headers are sent: the stream itself must say what happened
+        mapped = as_request_error(error)
+        yield sse(error_body(mapped.status, mapped.message, mapped.code, mapped.param))
+
+
+async def with_first(first: Event, rest: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+    async with aclosing(rest):
+        yield first
+        async for event in rest:
+            yield event

@@ -1,0 +1,67 @@
+"""Traces and metrics of one process.
+
+Span and attribute names follow the OpenTelemetry semantic conventions for generative AI; metric names carry
+`mizan_`. Neither ever holds text of a prompt or an answer.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SimpleSpanProcessor
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+
+from serving.settings import TelemetrySettings
+
+TRACER: Final = trace.get_tracer("mizan")
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+
+REQUESTS = Counter(
+    "mizan_requests", "Requests by route, HTTP status and outcome.", ["route", "status", "outcome"]
+)
+REQUEST_SECONDS = Histogram(
+    "mizan_request_seconds", "Duration of requests, to the last byte.", ["route"], buckets=_SECONDS
+)
+FIRST_RELEASE_SECONDS = Histogram(
+    "mizan_first_release_seconds", "From request to the first released tokens.", buckets=_SECONDS
+)
+IN_FLIGHT = Gauge("mizan_requests_in_flight", "Requests being worked on.", multiprocess_mode="livesum")
+TOKENS = Counter("mizan_tokens", "Tokens of the native model by fate.", ["fate"])
+JUDGE_CALLS = Counter("mizan_judge_calls", "Judge calls by stage and outcome.", ["stage", "outcome"])
+JUDGE_SECONDS = Histogram("mizan_judge_call_seconds", "Duration of judge calls.", ["stage"], buckets=_SECONDS)
+JUDGE_TOKENS = Counter("mizan_judge_tokens", "Prompt tokens of judge calls.", ["kind"])
+
+
+def start_tracing(settings: TelemetrySettings) -> None:
+    """Install the exporter the settings name, once per process."""
+    if settings.traces == "none":
+        return
+    provider = TracerProvider(
+        resource=Resource.create({"service.name": settings.service_name}),
+        sampler=ParentBased(TraceIdRatioBased(settings.sample_ratio)),
+    )
+    if settings.traces == "otlp":
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.endpoint)))
+    else:
+        provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter()))
+    trace.set_tracer_provider(provider)
+
+
+def exposition() -> bytes:
+    """All metrics of this machine in Prometheus' text format.
+
+    With PROMETHEUS_MULTIPROC_DIR set, every process of the stack (gateways and engines, vLLM's own metrics
+    included) writes into that folder and each gateway answers for all of them.
+    """
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if folder and Path(folder).is_dir():
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]  # untyped library
+        return generate_latest(registry)
+    return generate_latest()

@@ -1,0 +1,1 @@
+"""Training the default judge: data, mix, LoRA fine-tune, calibration, export and merge."""

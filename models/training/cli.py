@@ -1,0 +1,91 @@
+"""`mizan judge train`, `mix`, `merge`: making the default judge."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Train the default judge and merge its adapter.", no_args_is_help=True)
+
+_HERE = Path(__file__).parent
+RecipeOption = Annotated[Path, typer.Option("--recipe", help="Recipe (YAML).")]
+DataOption = Annotated[
+    list[Path], typer.Option("--data", help="Folder of labelled rows (*.jsonl); repeat for several.")
+]
+OWN_DATA = _HERE / "data"
+RECIPE = _HERE / "recipe.yaml"
+
+
+@app.command()
+def train(
+    base: Annotated[Path, typer.Option(help="Folder of the base model (Gemma 3 270M, safetensors).")],
+    run: Annotated[Path, typer.Option(help="Folder for checkpoint, log and adapter; continued when it exists.")],
+    data: DataOption,
+    recipe: RecipeOption = RECIPE,
+    start_from: Annotated[Path | None, typer.Option(help="Adapter to begin with.")] = None,
+    compiled: Annotated[bool, typer.Option(help="Compile the layers (needs a C++ compiler).")] = True,
+    own_data: Annotated[bool, typer.Option(help="Add the rows in models/training/data.")] = True,
+) -> None:
+    """Fine-tune the adapter: about twenty minutes for 500,000 tokens on two cores."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from models.training.loop import Progress as Standing
+    from models.training.pipeline import Paths
+    from models.training.pipeline import train as train_adapter
+    from models.training.recipe import load_recipe
+
+    folders = (*data, OWN_DATA) if own_data else tuple(data)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as bar:
+        task = bar.add_task("preparing", total=None)
+
+        def report(standing: Standing) -> None:
+            text = f"loss {standing.loss:.3f}  mass {standing.mass:.3f}  {standing.tokens_per_second:.0f} tokens/s"
+            bar.update(task, total=standing.steps, completed=standing.step, description=text)
+            if not bar.console.is_terminal and standing.step % 20 == 0:
+                bar.console.print(f"{standing.step}/{standing.steps} {text}")
+
+        adapter = train_adapter(
+            Paths(base=base, data=folders, run=run),
+            load_recipe(recipe),
+            report,
+            compiled=compiled,
+            start_from=start_from,
+        )
+    typer.echo(f"adapter: {adapter}")
+
+
+@app.command()
+def mix(data: DataOption, recipe: RecipeOption = RECIPE) -> None:
+    """Show how many examples of each kind, language and label an epoch holds."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from models.training.mix import data_files, epoch, split_rows
+    from models.training.recipe import load_recipe
+
+    loaded = load_recipe(recipe)
+    split = split_rows(data_files([*data, OWN_DATA]), loaded)
+    cells = Counter((e.kind.value, e.lang, e.unsafe) for e in epoch(split, loaded, 0))
+    table = Table("kind", "language", "safe", "unsafe")
+    for kind, lang in sorted({(kind, lang) for kind, lang, _ in cells}):
+        table.add_row(kind, lang, str(cells[kind, lang, False]), str(cells[kind, lang, True]))
+    Console().print(table)
+
+
+@app.command()
+def merge(
+    base: Annotated[Path, typer.Argument(help="Folder of the base model.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write the merged model to.")],
+    adapter: Annotated[Path, typer.Option(help="Folder of the adapter.")] = _HERE / "adapter",
+) -> None:
+    """Merge an adapter into its base model."""
+    from models.training.merge import MergeError, merge_adapter
+
+    try:
+        merge_adapter(base, adapter, out)
+    except MergeError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    typer.echo(f"merged: {out}")

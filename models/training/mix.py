@@ -1,0 +1,102 @@
+"""From labelled rows to the examples of an epoch, balanced as the recipe says."""
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.training.augment import embed, vary
+from models.training.examples import Example, from_row
+from models.training.format import Kind
+from models.training.groups import group_ids, held_out
+from models.training.recipe import Recipe, RecipeError
+from models.training.rows import Row, read_all
+
+_MOST_ROWS_OF_A_FILE = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Rows to train on, rows for development, and rows that only measure and calibrate."""
+
+    train: tuple[Row, ...]
+    development: tuple[Row, ...]
+    measuring: tuple[Row, ...]
+
+
+def data_files(folders: Iterable[Path]) -> list[Path]:
+    """Every `*.jsonl` below the folders, in a stable order."""
+    return [path for folder in folders for path in sorted(folder.glob("*.jsonl"))]
+
+
+def split_rows(paths: Sequence[Path], recipe: Recipe) -> Split:
+    """Read and split. Exact repetitions of a text of one kind are dropped, the first one stays."""
+    rng = random.Random(recipe.seed)
+    by_file: dict[str, list[Row]] = {}
+    for row in read_all(paths):
+        by_file.setdefault(row.file, []).append(row)
+    rows: list[Row] = []
+    measuring: list[Row] = []
+    seen: set[tuple[str, str, str]] = set()
+    for file, members in by_file.items():
+        if file in recipe.never_train:
+            measuring += members
+            continue
+        kept = members if len(members) <= _MOST_ROWS_OF_A_FILE else _thinned(members, rng)
+        for row in kept:
+            key = (row.kind, row.prompt or "", row.text.strip().lower())
+            if row.kind != "pair" and key not in seen:
+                seen.add(key)
+                rows.append(row)
+    out = held_out(rows, group_ids(rows), recipe.held_out, recipe.seed)
+    return Split(
+        train=tuple(row for row, is_out in zip(rows, out, strict=True) if not is_out),
+        development=tuple(row for row, is_out in zip(rows, out, strict=True) if is_out),
+        measuring=tuple(measuring),
+    )
+
+
+def _thinned(rows: Sequence[Row], rng: random.Random) -> list[Row]:
+    """At most so many rows, halves by label where there are enough of each."""
+    kept: list[Row] = []
+    for label in ("safe", "unsafe"):
+        members = [row for row in rows if row.label == label]
+        kept += rng.sample(members, min(len(members), _MOST_ROWS_OF_A_FILE // 2))
+    return kept
+
+
+def epoch(split: Split, recipe: Recipe, number: int) -> list[Example]:
+    """The examples of epoch `number`, drawn, varied and shuffled; the same for the same recipe and data."""
+    rng = random.Random(f"{recipe.seed}:{number}")
+    examples: list[Example] = []
+    for share in recipe.mix:
+        pool = [
+            from_row(row)
+            for row in split.train
+            if row.file == share.file
+            and share.label in (None, row.label)
+            and share.lang in (None, row.lang)
+        ]
+        if not pool:
+            raise RecipeError(f"mix: no training rows for {share.file} {share.label or ''} {share.lang or ''}")
+        examples += _draw(pool, share.rows, rng)
+    harmless: dict[tuple[Kind, str], list[Example]] = {}
+    for example in examples:
+        if not example.unsafe and len(example.text) < 300 and not example.context:
+            harmless.setdefault((example.kind, example.lang), []).append(example)
+    result = []
+    for example in examples:
+        around = harmless.get((example.kind, example.lang))
+        if around and not example.context and len(example.text) < 300 and rng.random() < recipe.embedding:
+            result.append(embed(example, around, rng))
+        else:
+            result.append(vary(example, rng, recipe.typing, recipe.truncation, recipe.as_text))
+    rng.shuffle(result)
+    return result
+
+
+def _draw(pool: list[Example], count: int, rng: random.Random) -> list[Example]:
+    drawn: list[Example] = []
+    while len(drawn) < count:
+        drawn += rng.sample(pool, min(len(pool), count - len(drawn)))
+    return drawn

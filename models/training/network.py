@@ -1,0 +1,71 @@
+"""The base model with a LoRA adapter, and the two numbers that are read from it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import AutoModelForCausalLM, PreTrainedModel
+
+from models.training.recipe import Lora
+
+
+def load_base(folder: Path) -> PreTrainedModel:
+    """The base model in bfloat16. Eager attention: the fused kernels gain nothing on short CPU batches."""
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.bfloat16, attn_implementation="eager", local_files_only=True
+    )
+    model.config.use_cache = False
+    return model
+
+
+def with_lora(base: PreTrainedModel, lora: Lora) -> PeftModel:
+    """Add a fresh adapter, in bfloat16 like the base: a fifth faster than casting every activation."""
+    layers = base.config.num_hidden_layers
+    config = LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=list(lora.targets),
+        layers_to_transform=list(range(lora.first_layer, layers)),
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(base, config, autocast_adapter_dtype=False)
+
+
+def decoder(model: Any) -> Any:
+    """The stack of layers below the language-model head."""
+    return model.base_model.model.model if isinstance(model, PeftModel) else model.model
+
+
+def compile_layers(model: Any) -> None:
+    """Fuse the element-wise work of each layer; a quarter faster, after a minute's compilation."""
+    stack = decoder(model)
+    for index in range(len(stack.layers)):
+        stack.layers[index] = torch.compile(stack.layers[index], dynamic=True)
+
+
+def padded(ids: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Right-padded ids and attention mask, both rows × longest."""
+    width = max(map(len, ids))
+    tokens = torch.zeros(len(ids), width, dtype=torch.long)
+    mask = torch.zeros_like(tokens)
+    for row, sequence in enumerate(ids):
+        tokens[row, : len(sequence)] = torch.tensor(sequence)
+        mask[row, : len(sequence)] = 1
+    return tokens, mask
+
+
+def last_hidden(model: Any, ids: Sequence[Sequence[int]]) -> torch.Tensor:
+    """Hidden state after the last token of each row, rows × width of the model."""
+    tokens, mask = padded(ids)
+    states = decoder(model)(input_ids=tokens, attention_mask=mask, use_cache=False).last_hidden_state
+    chosen: torch.Tensor = states[torch.arange(len(ids)), mask.sum(dim=1) - 1]
+    return chosen
+
+
+def output_weights(model: Any) -> torch.Tensor:
+    """The language-model head, vocabulary × width (tied to the embedding in Gemma 3)."""
+    weights: torch.Tensor = model.get_output_embeddings().weight
+    return weights

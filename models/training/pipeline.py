@@ -1,0 +1,93 @@
+"""One run from data to adapter: split, train, export, score the development split."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.training.encode import encode_parts, label_ids
+from models.training.examples import Example, from_row
+from models.training.loop import Item, Progress, run
+from models.training.mix import Split, data_files, epoch, split_rows
+from models.training.recipe import Recipe
+from models.training.rows import digests
+
+LONGEST_SCORED = 1000
+"""Tokens of one judged text when development rows are scored; far above the longest of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where a run reads and writes. `base` is the folder of the base model's weights."""
+
+    base: Path
+    data: tuple[Path, ...]
+    run: Path
+
+
+def encoded(tokenizer: Any, examples: Sequence[Example], limit: int) -> list[tuple[int, ...]]:
+    """Token ids of each example."""
+    return [tuple(encode_parts(tokenizer, example.parts(), limit)) for example in examples]
+
+
+def describe(split: Split, recipe: Recipe, epochs: Sequence[Sequence[Item]], files: Sequence[Path]) -> dict[str, Any]:
+    """What went into a run, for its records."""
+    return {
+        "recipe": recipe.model_dump(mode="json"),
+        "recipe_digest": recipe.digest,
+        "data": digests(files),
+        "rows": {
+            "train": len(split.train),
+            "development": len(split.development),
+            "measuring": len(split.measuring),
+        },
+        "examples": [len(items) for items in epochs],
+        "tokens": [sum(len(item.ids) for item in items) for items in epochs],
+    }
+
+
+def train(
+    paths: Paths, recipe: Recipe, report: Callable[[Progress], None], *, compiled: bool, start_from: Path | None = None
+) -> Path:
+    """Train and export; returns the folder of the adapter. Continues a killed run of the same recipe.
+
+    `start_from` is the folder of an adapter of the same shape to begin with instead of a fresh one.
+    """
+    import torch
+    from transformers import AutoTokenizer
+
+    from models.training.export import export_adapter, load_weights
+    from models.training.network import compile_layers, load_base, with_lora
+
+    paths.run.mkdir(parents=True, exist_ok=True)
+    files = data_files(paths.data)
+    split = split_rows(files, recipe)
+    tokenizer = AutoTokenizer.from_pretrained(paths.base, local_files_only=True)
+    labels = label_ids(tokenizer)
+    epochs = [
+        [
+            Item(ids, 0 if example.unsafe else 1)
+            for example, ids in zip(examples, encoded(tokenizer, examples, recipe.text_tokens), strict=True)
+        ]
+        for examples in (epoch(split, recipe, number) for number in range(recipe.epochs))
+    ]
+    record = describe(split, recipe, epochs, files)
+    (paths.run / "run.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+
+    torch.manual_seed(recipe.seed)
+    model = with_lora(load_base(paths.base), recipe.lora)
+    if start_from is not None:
+        load_weights(model, start_from)
+    adapter = paths.run / "adapter"
+    if compiled:
+        compile_layers(model)
+    run(model, epochs, labels, recipe, paths.run, report)
+    export_adapter(model, adapter, record)
+    return adapter
+
+
+def development(paths: Paths, recipe: Recipe) -> list[Example]:
+    """The development split, and the rows that are only measured."""
+    split = split_rows(data_files(paths.data), recipe)
+    return [from_row(row) for row in (*split.development, *split.measuring) if row.kind != "pair"]

@@ -1,0 +1,74 @@
+"""A recipe: everything that decides what a training run produces. Its digest goes into the adapter."""
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+
+class RecipeError(ValueError):
+    """A recipe is missing or wrong; the message names the field."""
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Share(Strict):
+    """How many examples of one file (and label) an epoch draws; more than there are means repetition."""
+
+    file: str
+    label: Literal["safe", "unsafe"] | None = None
+    lang: str | None = None
+    rows: int = Field(ge=1)
+
+
+class Lora(Strict):
+    rank: int = Field(default=16, ge=1)
+    alpha: int = Field(default=32, ge=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    first_layer: int = Field(default=0, ge=0, description="Layers below this one stay as they are and cost no backward pass.")
+    targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+class Recipe(Strict):
+    """Sizes are in tokens where not said otherwise."""
+
+    name: str
+    seed: int = 17
+    mix: tuple[Share, ...] = Field(min_length=1)
+    never_train: tuple[str, ...] = Field(
+        default=("omcd-eval-only-darija",), description="Files for thresholds and measuring only."
+    )
+    held_out: float = Field(default=0.08, gt=0, lt=0.5, description="Share of each file's groups kept for development.")
+    epochs: int = Field(default=1, ge=1)
+    batch_tokens: int = Field(default=1400, ge=64)
+    text_tokens: int = Field(default=160, ge=16, description="Longest judged text or context turn in training.")
+    learning_rate: float = Field(default=5e-4, gt=0)
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    weight_decay: float = Field(default=0.0, ge=0)
+    clip: float = Field(default=1.0, gt=0)
+    label_smoothing: float = Field(default=0.02, ge=0, lt=0.5)
+    mass_every: int = Field(default=4, ge=1, description="Every how many steps the labels' total mass is trained.")
+    mass_weight: float = Field(default=0.1, ge=0)
+    typing: float = Field(default=0.15, ge=0, le=1)
+    truncation: float = Field(default=0.5, ge=0, le=1)
+    as_text: float = Field(default=0.08, ge=0, le=1)
+    embedding: float = Field(default=0.05, ge=0, le=1)
+    lora: Lora = Lora()
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe from YAML. Raises RecipeError."""
+    try:
+        return Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise RecipeError(f"recipe {path}: {error.strerror}") from error
+    except (yaml.YAMLError, ValidationError) as error:
+        raise RecipeError(f"recipe {path}: {error}") from error

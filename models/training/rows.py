@@ -1,0 +1,56 @@
+"""Labelled rows: one JSON object a line, `text` judged as `kind`, with the context it needs."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+
+class DataError(ValueError):
+    """A data file is missing or holds a row that cannot be used; the message names file and line."""
+
+
+class Row(BaseModel):
+    """One labelled text. For `pair`, `text` is the worse of two answers and `chosen` the better one."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    source: str = ""
+    lang: str
+    kind: Literal["prompt", "response", "comment", "pair"]
+    text: str = Field(min_length=1)
+    label: Literal["safe", "unsafe", "pair"]
+    prompt: str | None = None
+    chosen: str | None = None
+    category: str | None = None
+    licence: str | None = None
+    file: str = ""
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """Yield the rows of one file. Raises DataError with the line that is wrong."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            yield Row.model_validate({**json.loads(line), "file": path.stem})
+        except (json.JSONDecodeError, ValidationError, TypeError) as error:
+            raise DataError(f"{path}:{number}: {error}") from error
+
+
+def read_all(paths: Iterable[Path]) -> list[Row]:
+    """Rows of several files, in the order of the paths."""
+    return [row for path in paths for row in read_rows(path)]
+
+
+def digests(paths: Iterable[Path]) -> dict[str, str]:
+    """sha256 of each file by name."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}

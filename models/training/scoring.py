@@ -1,0 +1,35 @@
+"""Scoring examples with a model in memory: log-odds of the unsafe label, and the labels' mass."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from models.training.batches import batches
+from models.training.network import last_hidden, output_weights
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """`logit` is log p(unsafe label) - log p(safe label); `mass` the share of the vocabulary both hold."""
+
+    logit: float
+    mass: float
+
+
+@torch.inference_mode()
+def score(
+    model: Any, encoded: Sequence[Sequence[int]], labels: tuple[int, int], batch_tokens: int = 2000
+) -> list[Score]:
+    """Scores in the order of `encoded`."""
+    model.eval()
+    weights = output_weights(model)
+    results: list[Score] = [Score(0.0, 0.0)] * len(encoded)
+    for batch in batches([len(ids) for ids in encoded], batch_tokens):
+        states = last_hidden(model, [encoded[index] for index in batch])
+        logprobs = (states @ weights.T).float().log_softmax(dim=-1)[:, list(labels)]
+        for index, (unsafe, safe) in zip(batch, logprobs.tolist(), strict=True):
+            mass = float(torch.tensor([unsafe, safe]).exp().sum())
+            results[index] = Score(unsafe - safe, mass)
+    return results

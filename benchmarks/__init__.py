@@ -1,0 +1,1 @@
+"""Load generation, measures and reports. Speaks HTTP only, to any OpenAI-compatible server."""

@@ -1,0 +1,1 @@
+"""The named targets of a run, and the comparison between them."""

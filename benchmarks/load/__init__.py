@@ -1,0 +1,1 @@
+"""Sending requests and noting when what arrived."""

@@ -1,0 +1,1 @@
+"""Prompt sets: what is asked."""

@@ -1,0 +1,1 @@
+"""Model catalog, preparation and verification of the weights that the stack serves."""

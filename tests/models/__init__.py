@@ -1,0 +1,1 @@
+"""Catalog, sources, preparation and independence of models."""

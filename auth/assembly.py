@@ -23,10 +23,11 @@ def build_verifier(
 ) -> TokenVerifier:
     """A verifier for the configured issuer; reads nothing yet. Close it when done."""
     clock = clock or SystemClock()
+    if transport is None:
+        transport = httpx.AsyncHTTPTransport(verify=ssl.create_default_context(cafile=settings.ca_file))
     # Proxies of the environment are ignored: nothing connects outside the configured hosts.
     client = httpx.AsyncClient(
         transport=transport,
-        verify=ssl.create_default_context(cafile=settings.ca_file),
         trust_env=False,
         follow_redirects=False,
         timeout=settings.http_timeout_seconds,

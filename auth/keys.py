@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
+from joserfc.util import base64_to_int
 
 ALGORITHMS: Final = (
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519",
@@ -102,8 +102,8 @@ def read_key(entry: dict[str, Any]) -> VerificationKey:
 def _public_key(entry: dict[str, Any]) -> tuple[RSAKey | ECKey | OKPKey, frozenset[str]]:
     kind = entry.get("kty")
     if kind == "RSA":
+        _check_rsa(base64_to_int(entry["n"]), base64_to_int(entry["e"]))
         rsa = RSAKey.import_key({"kty": "RSA", "n": entry["n"], "e": entry["e"]})
-        _check_rsa(rsa.public_key)
         return rsa, frozenset(name for name in ALGORITHMS if name[:2] in ("RS", "PS"))
     if kind == "EC":
         algorithms = frozenset(name for name, curve in _EC_CURVES.items() if curve == entry.get("crv"))
@@ -117,9 +117,9 @@ def _public_key(entry: dict[str, Any]) -> tuple[RSAKey | ECKey | OKPKey, frozens
     raise UnsuitableKey("the key type is not supported")
 
 
-def _check_rsa(key: RSAPublicKey) -> None:
-    if not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
-        raise UnsuitableKey(f"the RSA key has {key.key_size} bits")
-    exponent = key.public_numbers().e
+def _check_rsa(modulus: int, exponent: int) -> None:
+    bits = modulus.bit_length()
+    if not MIN_RSA_BITS <= bits <= MAX_RSA_BITS:
+        raise UnsuitableKey(f"the RSA key has {bits} bits")
     if exponent < 65537 or exponent % 2 == 0 or exponent.bit_length() > 32:
         raise UnsuitableKey("the RSA exponent is not acceptable")

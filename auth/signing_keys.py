@@ -149,10 +149,10 @@ class SigningKeys:
             self._task = None
 
     def _note_changes(self, keys: PublishedKeys) -> None:
-        before = set(self._reading.keys.usable) if self._reading else set()
-        if before != set(keys.usable) or self._failure is not None:
-            _log.info(
-                "issuer_keys_read", key_ids=sorted(keys.usable), removed=sorted(before - set(keys.usable))
-            )
+        before = self._reading.keys if self._reading else PublishedKeys({}, {})
+        if before.usable.keys() != keys.usable.keys() or self._failure is not None:
+            removed = sorted(before.usable.keys() - keys.usable.keys())
+            _log.info("issuer_keys_read", key_ids=sorted(keys.usable), removed=removed)
         for key_id, reason in keys.unsuitable.items():
-            _log.warning("issuer_key_unsuitable", key_id=key_id, reason=reason)
+            if key_id not in before.unsuitable:
+                _log.info("issuer_key_not_used", key_id=key_id, reason=reason)

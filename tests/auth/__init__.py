@@ -1,0 +1,1 @@
+"""Token verification, tenants and the development issuer."""

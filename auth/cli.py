@@ -30,26 +30,13 @@ def token(
 
     Example: curl -H "Authorization: Bearer $(mizan token)" http://127.0.0.1:8000/v1/models
     """
-    import httpx  # noqa: PLC0415 - keeps `mizan --help` fast
+    from auth.client import TokenRefused  # noqa: PLC0415 - keeps `mizan --help` fast
+    from auth.embedded import embedded_token  # noqa: PLC0415 - keeps `mizan --help` fast
 
-    from auth.client import TokenRefused, TokenSource  # noqa: PLC0415 - keeps `mizan --help` fast
-    from auth.issuer.state import StateFile, UnusableState  # noqa: PLC0415 - keeps `mizan --help` fast
-
-    settings = _embedded(ctx)
     try:
-        secrets = StateFile(settings.embedded.state_dir).read().client_secrets
-    except UnusableState as error:
-        _fail(str(error))
-    if not secrets:
-        _fail(f"The development issuer has not run yet ({settings.embedded.state_dir} is empty).")
-    if application not in secrets:
-        _fail(f"There is no application {application!r}; choose from {', '.join(sorted(secrets))}.")
-    with httpx.Client(trust_env=False, timeout=settings.http_timeout_seconds) as client:
-        try:
-            source = TokenSource(client, settings.issuer_url, application, secrets[application], scope)
-            issued = source.token()
-        except TokenRefused as error:
-            _fail(f"No token: {error}.")
+        issued = embedded_token(cast("HasIdentity", ctx.obj).identity, application, scope)
+    except TokenRefused as error:
+        _fail(f"No token: {error}.")
     if as_json:
         content = {"access_token": issued.value, "expires_at": issued.expires_at, "scope": issued.scope}
         typer.echo(json.dumps(content))

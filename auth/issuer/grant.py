@@ -102,7 +102,7 @@ def grant(
         claims["tenant"] = tenant.id
     key = state.signing_key()
     header = {"typ": "at+jwt", "alg": "RS256", "kid": key.kid}
-    token = jwt.encode(header, claims, key.private_key(), algorithms=["RS256"])
+    token = jwt.encode(header, claims, key.private_key, algorithms=["RS256"])
     return {"access_token": token, "token_type": "Bearer", "expires_in": terms.lifetime, "scope": scope}
 
 

@@ -5,6 +5,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -30,8 +31,9 @@ class SigningKey(BaseModel):
     created_at: float
     retired_at: float | None = None
 
+    @cached_property
     def private_key(self) -> RSAKey:
-        """The key pair, for signing."""
+        """The key pair, for signing; reading it costs far more than a signature."""
         return RSAKey.import_key(self.private_jwk)
 
     def public_jwk(self) -> dict[str, Any]:

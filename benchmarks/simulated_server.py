@@ -26,14 +26,14 @@ MODEL = "simulated"
 class Behaviour:
     """Delays in milliseconds; `*_every` n makes every n-th request end that way, 0 none.
 
-    `tokens_per_chunk` tokens are released together, at the time of their last one. `tokens` is the length of
-    an answer where the request's max_tokens is not smaller. `judged` adds a simulated `judgement`.
+    `tokens_per_release` chunks of one token are sent together, when the last is due. `tokens` is the length
+    of an answer where the request's max_tokens is not smaller. `judged` adds a simulated `judgement`.
     """
 
     first_token_ms: float = 0.0
     token_ms: float = 0.0
     tokens: int = 64
-    tokens_per_chunk: int = 1
+    tokens_per_release: int = 1
     judged: bool = False
     block_every: int = 0
     limit_every: int = 0
@@ -91,8 +91,8 @@ async def _stream(
     behaviour: Behaviour, tokens: int, *, blocked: bool, cut: bool, usage: bool
 ) -> AsyncIterator[bytes]:
     began = perf_counter()
-    for first in range(0, tokens, behaviour.tokens_per_chunk):
-        last = min(first + behaviour.tokens_per_chunk, tokens)
+    for first in range(0, tokens, behaviour.tokens_per_release):
+        last = min(first + behaviour.tokens_per_release, tokens)
         # Against the clock, not from chunk to chunk: lateness of one timer must not add up.
         due = began + (behaviour.first_token_ms + behaviour.token_ms * (last - 1)) / 1000
         if (wait := due - perf_counter()) > 0:
@@ -101,7 +101,7 @@ async def _stream(
             raise ConnectionCutError
         if blocked and last * 2 > tokens:
             break
-        yield _chunk({"content": "word " * (last - first)})
+        yield _chunk({"content": "word "}) * (last - first)
     reason = "content_filter" if blocked else "stop"
     yield _chunk({}, reason, _judgement(behaviour, tokens, blocked=blocked))
     if usage:
@@ -128,7 +128,7 @@ def _judgement(behaviour: Behaviour, tokens: int, *, blocked: bool) -> dict[str,
         "judgement": {
             "outcome": "flagged" if blocked else "passed",
             "flagged": blocked,
-            "calls": -(-tokens // behaviour.tokens_per_chunk),
+            "calls": -(-tokens // behaviour.tokens_per_release),
             "latency_ms": behaviour.first_token_ms,
             "tokens": counts,
         }

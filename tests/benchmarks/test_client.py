@@ -45,12 +45,12 @@ async def test_a_stream_is_timed_and_counted(simulate: Simulate) -> None:
 
 
 async def test_without_usage_chunks_are_counted(simulate: Simulate) -> None:
-    (record,) = await ask(await simulate(Behaviour(tokens_per_chunk=3)), usage=False)
-    assert (record.usage_tokens, record.output_tokens, record.token_source) == (None, 3, "chunks")
+    (record,) = await ask(await simulate(Behaviour(tokens_per_release=3)), usage=False)
+    assert (record.usage_tokens, record.output_tokens, record.token_source) == (None, 8, "chunks")
 
 
 async def test_judgement_of_streams_and_bodies(simulate: Simulate) -> None:
-    arm = await simulate(Behaviour(judged=True, tokens_per_chunk=4))
+    arm = await simulate(Behaviour(judged=True, tokens_per_release=4))
     for record in [*await ask(arm), *await ask(arm, streamed=False)]:
         assert record.outcome is Outcome.PASSED
         assert record.judgement is not None

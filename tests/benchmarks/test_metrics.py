@@ -37,7 +37,7 @@ def test_windows_release_bursts() -> None:
     # Nine tokens in three bursts, a few tenths of a millisecond wide.
     record = timeline(200, 200.1, 200.2, 500, 500.3, 500.9, 800, 800.2, 800.4, usage=9, end_ms=810)
     assert INTER_RELEASE_GAP.values(record) == [300, 300]
-    assert one(INTER_TOKEN_LATENCY, record) == pytest.approx((800.4 - 200) / 8)
+    assert one(INTER_TOKEN_LATENCY, record) == pytest.approx((800.4 - 200.2) / 6)
 
 
 def test_a_burst_does_not_grow_without_end() -> None:
@@ -56,6 +56,7 @@ def test_no_inter_token_latency_of_one_token_or_one_chunk() -> None:
     assert INTER_TOKEN_LATENCY.values(timeline(100, end_ms=100)) == ()
     assert INTER_TOKEN_LATENCY.values(timeline(100, usage=40, end_ms=100)) == ()
     assert INTER_TOKEN_LATENCY.values(timeline(100, 110, usage=1, end_ms=110)) == ()
+    assert INTER_TOKEN_LATENCY.values(timeline(100, 100.1, 100.2, end_ms=110)) == ()
 
 
 def test_latency_counts_from_the_schedule() -> None:

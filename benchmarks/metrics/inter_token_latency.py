@@ -24,7 +24,7 @@ INTER_TOKEN_LATENCY = RequestMetric(
     title="inter-token latency",
     unit="ms",
     what="mean per request after the first release: (last content − end of the first release) / tokens after "
-    "it; tokens from usage, else one per chunk. Where one chunk carries several tokens it is slightly too good; "
+    "it; tokens from usage, else one per chunk. Too good where one chunk carries several tokens; "
     "bursts show in the inter-release gap",
     better="lower",
     values=_values,

@@ -32,10 +32,8 @@ class VllmEngine:
         self._score_count = 0
 
     @classmethod
-    async def start(
-        cls, path: str, model: str, arguments: Mapping[str, Any], frontend: Mapping[str, Any] | None = None
-    ) -> Self:
-        """Load the weights at `path` and serve them as `model`.
+    async def start(cls, arguments: Mapping[str, Any], frontend: Mapping[str, Any] | None = None) -> Self:
+        """Load a model and serve it under the first of its `served_model_name`.
 
         `arguments` are vLLM's AsyncEngineArgs by name, `frontend` its FrontendArgs (tool_call_parser …).
         """
@@ -44,14 +42,13 @@ class VllmEngine:
         from vllm.entrypoints.launchers.cli_args import FrontendArgs  # noqa: PLC0415  as above
         from vllm.v1.engine.async_llm import AsyncLLM  # noqa: PLC0415  as above
 
-        engine_args = AsyncEngineArgs(
-            model=path, served_model_name=[model], enable_prefix_caching=True, **arguments
-        )
+        engine_args = AsyncEngineArgs(**arguments)
         engine = AsyncLLM.from_engine_args(engine_args)
         front = {"enable_prompt_tokens_details": True, **(frontend or {})}
         state = State()
         namespace = Namespace(**(vars(FrontendArgs()) | vars(engine_args) | front))
         await init_app_state(engine, state, namespace, await engine.get_supported_tasks())
+        model = arguments["served_model_name"][0]
         return cls(engine, state.openai_serving_chat, model, engine.model_config.max_model_len)
 
     async def generate(self, generation: Generation) -> AsyncGenerator[Delta, None]:
@@ -126,6 +123,15 @@ class VllmEngine:
         template = tokenizer.chat_template if isinstance(tokenizer.chat_template, str) else ""
         special = {str(t.content) for t in tokenizer.added_tokens_decoder.values() if t.special}
         return tuple(sorted(set(tokenizer.all_special_tokens) | {t for t in special if t in template}))
+
+    @property
+    def context_length(self) -> int:
+        """Tokens of prompt and answer together."""
+        return self._max_model_len
+
+    async def check_alive(self) -> None:
+        """Raise where the engine's process has died."""
+        await self._engine.check_health()
 
     def unfinished(self) -> int:
         """Requests that vLLM is still working on."""

@@ -108,6 +108,13 @@ class SimulatedEngine:
     async def check_ready(self) -> None:
         """Always ready."""
 
+    async def check_alive(self) -> None:
+        """Never dies by itself."""
+
+    @property
+    def context_length(self) -> int:
+        return 8192
+
     def assert_labels(self, labels: Sequence[str]) -> None:
         """Every label is a word, and so a token here."""
 

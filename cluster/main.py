@@ -1,0 +1,64 @@
+"""`mizan`: assembles the sub-commands of each area."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+import auth.cli
+import benchmarks.cli
+import cluster.chat
+import cluster.cli
+import cluster.config_cli
+import models.cli
+from cluster.context import Context
+from serving.settings import SettingsError
+
+app = typer.Typer(
+    name="mizan",
+    no_args_is_help=True,
+    add_completion=False,
+    help="Mizan serves your own model and an independent judge; no answer leaves unjudged.\n\n"
+    "Start with: mizan up, then mizan chat, then mizan down.",
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def settings(
+    ctx: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            envvar="MIZAN_CONFIG",
+            callback=cluster.cli.config_option,
+            help="Settings file (YAML).",
+        ),
+    ] = None,
+) -> None:
+    """Settings come from defaults, the file, and MIZAN_ variables, in this order."""
+    ctx.obj = Context(config)
+
+
+for area in (cluster.cli.app, cluster.chat.app, auth.cli.app):
+    app.registered_commands += area.registered_commands
+app.add_typer(models.cli.app, name="models", help="The models: list, prepare, verify, show.")
+app.add_typer(benchmarks.cli.app, name="bench")
+app.add_typer(cluster.config_cli.app, name="config", help="The settings: show, schema.")
+
+
+def main() -> None:
+    """Run the command line; wrong settings end it with a sentence and status 2."""
+    try:
+        app()
+    except SettingsError as error:
+        Console(stderr=True).print(f"[red]Settings:[/] {error}", highlight=False)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

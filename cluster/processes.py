@@ -1,0 +1,72 @@
+"""Finding and ending the processes of a stack, whoever their parents were."""
+
+import os
+from collections.abc import Iterable
+
+import psutil
+
+from cluster.instance import MARK_VARIABLE, Instance, Report
+
+
+def marked(instance: Instance) -> list[psutil.Process]:
+    """All processes that carry the stack's mark, and their descendants; not the caller and its ancestors.
+
+    Some programs overwrite their environment when they change their title; those are found through their
+    parents, or by Ray's folder on their command line.
+    """
+    own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    roots = [
+        process for process in psutil.process_iter() if process.pid not in own and _belongs(process, instance)
+    ]
+    found = {process.pid: process for process in roots}
+    for root in roots:
+        found.update({child.pid: child for child in _descendants(root) if child.pid not in own})
+    return list(found.values())
+
+
+def end(processes: Iterable[psutil.Process], patience: float = 5.0) -> int:
+    """Ask processes to end, then kill what is left after `patience` seconds. Returns how many were killed."""
+    remaining = list(processes)
+    for process in remaining:
+        _signal(process.terminate)
+    _, alive = psutil.wait_procs(remaining, timeout=patience)
+    for process in alive:
+        _signal(process.kill)
+    psutil.wait_procs(alive, timeout=patience)
+    return len(alive)
+
+
+def supervisor_alive(report: Report | None) -> bool:
+    """Whether the process that wrote the report still runs, and is the same."""
+    if report is None:
+        return False
+    try:
+        process = psutil.Process(report.pid)
+        return bool(
+            process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - report.started) < 2
+        )
+    except psutil.Error:
+        return False
+
+
+def _belongs(process: psutil.Process, instance: Instance) -> bool:
+    try:
+        if process.environ().get(MARK_VARIABLE) == instance.mark:
+            return True
+        return any(str(instance.ray_folder) in word for word in process.cmdline())
+    except (psutil.Error, OSError):
+        return False
+
+
+def _descendants(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return list(process.children(recursive=True))
+    except psutil.Error:
+        return []
+
+
+def _signal(send: "object") -> None:
+    try:
+        send()  # type: ignore[operator]  # a bound method of psutil.Process, which is untyped here
+    except psutil.Error:
+        return

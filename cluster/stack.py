@@ -1,0 +1,95 @@
+"""Bringing a stack up and down from the outside: what `mizan up` and `mizan down` do."""
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from cluster.environment import stack_environment
+from cluster.instance import Instance, Phase, Report
+from cluster.processes import end, marked, supervisor_alive
+
+Heard = Callable[[Report], None]
+
+
+class StackError(Exception):
+    """The stack can't be brought up; the message says why, and where to read more."""
+
+
+def running(instance: Instance) -> Report | None:
+    """The report of the stack's supervisor if that still runs."""
+    report = instance.report()
+    return report if supervisor_alive(report) else None
+
+
+def bring_up(instance: Instance, config: Path | None, heard: Heard, patience: float) -> None:
+    """Start a stack in the background and return when it is ready. Models must be prepared.
+
+    What a killed predecessor left behind is ended first. Raises StackError; nothing is left running then.
+    """
+    if running(instance) is not None:
+        raise StackError(f"the stack is already running at {instance.url}; stop it with: mizan down")
+    sweep(instance)
+    instance.make_folders()
+    shutil.rmtree(instance.metrics, ignore_errors=True)
+    instance.metrics.mkdir(parents=True)
+    command = [sys.executable, "-m", "cluster.supervisor"]
+    if config is not None:
+        command += ["--config", str(config.absolute())]
+    with instance.log.open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603  our own module, no shell
+            command,
+            env=stack_environment(instance),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        _await_ready(instance, process, heard, patience)
+    except BaseException:
+        bring_down(instance)
+        raise
+
+
+def bring_down(instance: Instance, patience: float = 30.0) -> int:
+    """Stop a stack and whatever carries its mark. Returns how many processes there were."""
+    processes = marked(instance)
+    report = running(instance)
+    if report is not None:
+        supervisor = [process for process in processes if process.pid == report.pid]
+        end(supervisor, patience)
+    sweep(instance)
+    instance.forget()
+    return len(processes)
+
+
+def sweep(instance: Instance) -> int:
+    """End every process that carries the stack's mark. Returns how many there were."""
+    leftovers = marked(instance)
+    end(leftovers)
+    if instance.settings.ray.address is None:
+        shutil.rmtree(instance.ray_folder, ignore_errors=True)
+    return len(leftovers)
+
+
+def _await_ready(
+    instance: Instance, process: "subprocess.Popen[bytes]", heard: Heard, patience: float
+) -> None:
+    deadline = time.monotonic() + patience
+    last: Report | None = None
+    while time.monotonic() < deadline:
+        report = instance.report()
+        if report is not None and report.pid == process.pid and report != last:
+            last = report
+            heard(report)
+            if report.phase is Phase.READY:
+                return
+            if report.phase is Phase.FAILED:
+                raise StackError(f"{report.detail} (log: {instance.log})")
+        if process.poll() is not None:
+            raise StackError(f"the supervisor ended with status {process.returncode} (log: {instance.log})")
+        time.sleep(0.1)
+    raise StackError(f"the stack is not ready after {patience:.0f} s (log: {instance.log})")

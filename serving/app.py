@@ -1,0 +1,154 @@
+"""Builds the Ray Serve application: gateway, native engine and judge engine."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI
+from ray import serve
+from ray.serve.config import AutoscalingConfig
+from ray.serve.handle import DeploymentHandle
+
+from auth.assembly import build_verifier, open_directory
+from models.prepared import PreparedModel
+from serving.gateway import create_gateway
+from serving.handles import RemoteEngine, RemoteJudge
+from serving.judging.calibration import load_calibration
+from serving.judging.gathering import GatheringScorer
+from serving.judging.judge import TemplateJudge
+from serving.judging.policy import Policy
+from serving.judging.templates.base import Template
+from serving.judging.templates.families import template_of
+from serving.observed import ObservedEngine, ObservedJudge
+from serving.readiness import Readiness
+from serving.replicas import EngineReplica, EngineSpec
+from serving.services import Services
+from serving.settings import EngineSettings, Settings
+from serving.telemetry import start_tracing
+
+APPLICATION = "mizan"
+
+
+@dataclass(frozen=True)
+class JudgeIdentity:
+    """What verdicts say about the judge: catalog id and digest of its weights; and how it is asked."""
+
+    id: str
+    digest: str
+    template: Template
+
+
+class Engine(EngineReplica):
+    """A replica whose constructor loads the model."""
+
+    async def __init__(self, spec: EngineSpec) -> None:  # type: ignore[misc]  # Ray Serve awaits constructors
+        super().__init__(spec)
+        await self.start()
+
+    def __del__(self) -> None:
+        self.stop()
+
+
+class Gateway:
+    """The ingress. It is built when both engines have told their facts."""
+
+    async def __init__(  # type: ignore[misc]  # Ray Serve awaits constructors
+        self,
+        settings: Settings,
+        policies: dict[str, Policy],
+        identity: JudgeIdentity,
+        native: DeploymentHandle[Any],
+        judge: DeploymentHandle[Any],
+    ) -> None:
+        start_tracing(settings.telemetry)
+        engine, remote_judge = RemoteEngine(native), RemoteJudge(judge)
+        facts, judge_facts = await engine.facts(), await remote_judge.facts()
+        scorer = GatheringScorer(remote_judge, settings.judge.calls_in_flight)
+        self._services = Services(
+            settings=settings.gateway,
+            verifier=build_verifier(settings.identity),
+            tenants=open_directory(settings.identity),
+            policies=policies,
+            engine=ObservedEngine(engine, settings.native.model),
+            judge=ObservedJudge(TemplateJudge(identity.template, scorer, identity.id, identity.digest)),
+            model=settings.native.model,
+            context_length=facts.context_length,
+            reserved_tokens=tuple(sorted({*facts.reserved_tokens, *judge_facts.reserved_tokens})),
+            ready=Readiness({"native model": engine.check_ready, "judge model": remote_judge.check_ready}),
+        )
+
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        return create_gateway(self._services)
+
+
+def build_app(
+    settings: Settings, policies: dict[str, Policy], native: PreparedModel, judge: PreparedModel
+) -> serve.Application:
+    """The whole stack as one Ray Serve application, to be run with `serve.run`."""
+    template = template_of(judge.entry.family or "", judge.entry.lineage, load_calibration(judge.path))
+    parsers = {"tool_call_parser": native.entry.tool_call_parser} if native.entry.tool_call_parser else {}
+    native_handle = _engine("Native", settings.native, native, frontend=parsers)
+    judge_handle = _engine("Judge", settings.judge, judge, labels=template.labels())
+    gateway: Any = serve.deployment(
+        name="Gateway",
+        num_replicas=settings.gateway.replicas,
+        max_ongoing_requests=settings.gateway.max_ongoing_requests,
+        max_queued_requests=settings.gateway.max_queued_requests,
+        ray_actor_options={"num_cpus": 0.1},
+        graceful_shutdown_timeout_s=10,
+    )(serve.ingress()(Gateway))
+    identity = JudgeIdentity(judge.entry.id, judge.digest, template)
+    application: serve.Application = gateway.bind(settings, policies, identity, native_handle, judge_handle)
+    return application
+
+
+def _engine(
+    name: str,
+    settings: EngineSettings,
+    prepared: PreparedModel,
+    labels: tuple[str, ...] = (),
+    frontend: dict[str, Any] | None = None,
+) -> serve.Application:
+    resources = prepared.resources(settings.accelerator)
+    cpus = settings.cpus or resources.cpus
+    arguments = {**prepared.engine_args(settings.accelerator), **settings.engine_args}
+    if settings.accelerator == "cpu" and int(arguments.get("tensor_parallel_size", 1)) == 1:
+        # In the engine's own process: a third process per engine costs 1 GB and 15 s of start on a CPU.
+        arguments["distributed_executor_backend"] = "uni"
+    spec = EngineSpec(prepared.entry.id, arguments, frontend or {}, labels, settings.simulate)
+    scaling: dict[str, Any] = {"num_replicas": settings.min_replicas}
+    if settings.max_replicas > settings.min_replicas:
+        scaling = {
+            "autoscaling_config": AutoscalingConfig(
+                min_replicas=settings.min_replicas,
+                max_replicas=settings.max_replicas,
+                target_ongoing_requests=settings.target_ongoing_requests,
+            )
+        }
+    deployment: Any = serve.deployment(
+        name=name,
+        max_ongoing_requests=settings.max_ongoing_requests,
+        ray_actor_options={
+            "num_cpus": cpus,
+            "num_gpus": settings.gpus if settings.gpus is not None else resources.gpus,
+            "resources": settings.ray_resources,
+            "runtime_env": {"env_vars": _environment(settings.accelerator, cpus)},
+        },
+        health_check_period_s=2,
+        health_check_timeout_s=10,
+        graceful_shutdown_timeout_s=10,
+        **scaling,
+    )(Engine)
+    application: serve.Application = deployment.bind(spec)
+    return application
+
+
+def _environment(accelerator: str, cpus: float) -> dict[str, str]:
+    """Environment of an engine's processes; see the README's page on engines for what each costs."""
+    if accelerator == "gpu":
+        return {}
+    return {
+        "TORCH_COMPILE_DISABLE": "1",
+        "OMP_NUM_THREADS": str(max(1, int(cpus))),
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    }

@@ -106,8 +106,10 @@ def list_models(ctx: typer.Context, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(rows, indent=2))
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("id", "role", "version", "prepared", "licence"):
-        table.add_column(column, no_wrap=True)
+    for column in ("id", "role", "version", "prepared"):
+        widest = max(len(column), *(len(str(row[column])) for row in rows))
+        table.add_column(column, no_wrap=True, min_width=widest)
+    table.add_column("licence", overflow="ellipsis", no_wrap=True)
     table.add_column("source", overflow="ellipsis", no_wrap=True)
     for row in rows:
         source = str(row["source"]) if row["pinned"] else f"{row['source']} (unpinned)"

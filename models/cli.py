@@ -107,10 +107,9 @@ def list_models(ctx: typer.Context, as_json: AsJson = False) -> None:
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("id", "role", "version", "prepared"):
-        widest = max(len(column), *(len(str(row[column])) for row in rows))
-        table.add_column(column, no_wrap=True, min_width=widest)
-    table.add_column("licence", overflow="ellipsis", no_wrap=True)
-    table.add_column("source", overflow="ellipsis", no_wrap=True)
+        table.add_column(column, no_wrap=True)
+    table.add_column("licence", overflow="fold")
+    table.add_column("source", overflow="fold")
     for row in rows:
         source = str(row["source"]) if row["pinned"] else f"{row['source']} (unpinned)"
         cells = [str(row[key]) for key in ("id", "role", "version", "prepared")]

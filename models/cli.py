@@ -105,16 +105,22 @@ def list_models(ctx: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("id", "role", "version", "prepared"):
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1),
+        collapse_padding=True,
+        caption="bold: the embedded default. *: files not fixed by digest, refused in production.",
+        caption_justify="left",
+    )
+    for column in ("id", "role", "version", "prepared", "source"):
         table.add_column(column, no_wrap=True)
     table.add_column("licence", overflow="fold")
-    table.add_column("source", overflow="fold")
     for row in rows:
-        source = str(row["source"]) if row["pinned"] else f"{row['source']} (unpinned)"
         cells = [str(row[key]) for key in ("id", "role", "version", "prepared")]
+        source = str(row["source"]).split(" ", 1)[0] + ("" if row["pinned"] else "*")
         licence = str(row["licence"]).removeprefix("LicenseRef-")
-        table.add_row(*cells, licence, source, style="bold" if row["embedded"] else None)
+        table.add_row(*cells, source, licence, style="bold" if row["embedded"] else None)
     out.print(table)
 
 

@@ -1,0 +1,1 @@
+"""Tests of the judge training and its data."""

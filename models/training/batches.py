@@ -12,7 +12,9 @@ def batches(lengths: Sequence[int], most_tokens: int, rng: random.Random | None 
     """
     result: list[list[int]] = []
     for start in range(0, len(lengths), 2000):
-        window = sorted(range(start, min(start + 2000, len(lengths))), key=lambda index: (lengths[index], index))
+        window = sorted(
+            range(start, min(start + 2000, len(lengths))), key=lambda index: (lengths[index], index)
+        )
         current: list[int] = []
         for index in window:
             if current and lengths[index] * (len(current) + 1) > most_tokens:

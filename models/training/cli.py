@@ -18,9 +18,11 @@ RECIPE = _HERE / "recipe.yaml"
 
 
 @app.command()
-def train(
+def train(  # noqa: PLR0917 - typer passes every option by name
     base: Annotated[Path, typer.Option(help="Folder of the base model (Gemma 3 270M, safetensors).")],
-    run: Annotated[Path, typer.Option(help="Folder for checkpoint, log and adapter; continued when it exists.")],
+    run: Annotated[
+        Path, typer.Option(help="Folder for checkpoint, log and adapter; continued when it exists.")
+    ],
     data: DataOption,
     recipe: RecipeOption = RECIPE,
     start_from: Annotated[Path | None, typer.Option(help="Adapter to begin with.")] = None,
@@ -28,20 +30,26 @@ def train(
     own_data: Annotated[bool, typer.Option(help="Add the rows in models/training/data.")] = True,
 ) -> None:
     """Fine-tune the adapter: about twenty minutes for 500,000 tokens on two cores."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich import progress as rich_progress  # noqa: PLC0415 - keeps `mizan --help` fast
 
-    from models.training.loop import Progress as Standing
-    from models.training.pipeline import Paths
-    from models.training.pipeline import train as train_adapter
-    from models.training.recipe import load_recipe
+    from models.training.loop import Progress  # noqa: PLC0415 - keeps `mizan --help` fast
+    from models.training.pipeline import Paths  # noqa: PLC0415 - keeps `mizan --help` fast
+    from models.training.pipeline import train as train_adapter  # noqa: PLC0415 - keeps `mizan --help` fast
+    from models.training.recipe import load_recipe  # noqa: PLC0415 - keeps `mizan --help` fast
 
     folders = (*data, OWN_DATA) if own_data else tuple(data)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns) as bar:
+    columns = (
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(),
+        rich_progress.MofNCompleteColumn(),
+        rich_progress.TimeRemainingColumn(),
+    )
+    with rich_progress.Progress(*columns) as bar:
         task = bar.add_task("preparing", total=None)
 
-        def report(standing: Standing) -> None:
-            text = f"loss {standing.loss:.3f}  mass {standing.mass:.3f}  {standing.tokens_per_second:.0f} tokens/s"
+        def report(standing: Progress) -> None:
+            speed = f"{standing.tokens_per_second:.0f} tokens/s"
+            text = f"loss {standing.loss:.3f}  mass {standing.mass:.3f}  {speed}"
             bar.update(task, total=standing.steps, completed=standing.step, description=text)
             if not bar.console.is_terminal and standing.step % 20 == 0:
                 bar.console.print(f"{standing.step}/{standing.steps} {text}")
@@ -57,13 +65,27 @@ def train(
 
 
 @app.command()
+def export(
+    base: Annotated[Path, typer.Option(help="Folder of the base model.")],
+    run: Annotated[Path, typer.Option(help="Folder of a run, finished or not.")],
+    recipe: RecipeOption = RECIPE,
+) -> None:
+    """Write the adapter of a run's last checkpoint."""
+    from models.training.pipeline import Paths, export_checkpoint  # noqa: PLC0415 - keeps `mizan --help` fast
+    from models.training.recipe import load_recipe  # noqa: PLC0415 - keeps `mizan --help` fast
+
+    steps = export_checkpoint(Paths(base=base, data=(), run=run), load_recipe(recipe))
+    typer.echo(f"adapter after {steps} steps: {run / 'adapter'}")
+
+
+@app.command()
 def mix(data: DataOption, recipe: RecipeOption = RECIPE) -> None:
     """Show how many examples of each kind, language and label an epoch holds."""
-    from rich.console import Console
-    from rich.table import Table
+    from rich.console import Console  # noqa: PLC0415 - keeps `mizan --help` fast
+    from rich.table import Table  # noqa: PLC0415 - keeps `mizan --help` fast
 
-    from models.training.mix import data_files, epoch, split_rows
-    from models.training.recipe import load_recipe
+    from models.training.mix import data_files, epoch, split_rows  # noqa: PLC0415 - keeps `mizan --help` fast
+    from models.training.recipe import load_recipe  # noqa: PLC0415 - keeps `mizan --help` fast
 
     loaded = load_recipe(recipe)
     split = split_rows(data_files([*data, OWN_DATA]), loaded)
@@ -81,7 +103,7 @@ def merge(
     adapter: Annotated[Path, typer.Option(help="Folder of the adapter.")] = _HERE / "adapter",
 ) -> None:
     """Merge an adapter into its base model."""
-    from models.training.merge import MergeError, merge_adapter
+    from models.training.merge import MergeError, merge_adapter  # noqa: PLC0415 - keeps `mizan --help` fast
 
     try:
         merge_adapter(base, adapter, out)

@@ -26,7 +26,7 @@ class Example:
 
 
 def from_row(row: Row) -> Example:
-    """An example of a labelled row; a `prompt` beside a user's request is the system prompt it was sent to."""
+    """An example of a labelled row; a `prompt` beside a user's request is its system prompt."""
     context: tuple[Turn, ...] = ()
     if row.prompt:
         role = {"prompt": "system", "response": "user", "comment": "user"}[row.kind]

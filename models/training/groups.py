@@ -3,10 +3,16 @@
 import hashlib
 from collections.abc import Sequence
 
+import numpy as np
+from sklearn.feature_extraction.text import CountVectorizer
+
 from models.training.rows import Row
 
 SIMILARITY = 0.5
 """Jaccard similarity of word sets from which two texts count as the same template."""
+
+
+_WORD = r"(?u)\w+"
 
 
 def group_ids(rows: Sequence[Row]) -> list[int]:
@@ -48,13 +54,10 @@ def held_out(rows: Sequence[Row], groups: Sequence[int], share: float, seed: int
 
 
 def _similar_pairs(rows: Sequence[Row]) -> list[tuple[int, int]]:
-    import numpy as np
-    from sklearn.feature_extraction.text import CountVectorizer
-
     pairs: list[tuple[int, int]] = []
     for lang in sorted({row.lang for row in rows}):
         members = [index for index, row in enumerate(rows) if row.lang == lang]
-        vectorizer = CountVectorizer(binary=True, token_pattern=r"(?u)\w+", dtype=np.int32)
+        vectorizer = CountVectorizer(binary=True, token_pattern=_WORD, dtype=np.int32)
         try:
             words = vectorizer.fit_transform([rows[index].text for index in members])
         except ValueError:

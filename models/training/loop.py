@@ -2,8 +2,6 @@
 
 import json
 import math
-import os
-import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +14,9 @@ from torch.nn.functional import cross_entropy
 from models.training.batches import batches
 from models.training.network import last_hidden, output_weights
 from models.training.recipe import Recipe
+from models.training.shuffling import shuffler
+
+CHECKPOINT = "checkpoint.pt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,9 @@ class Masters:
     def __init__(self, parameters: Sequence[torch.nn.Parameter], learning_rate: float, decay: float) -> None:
         self.parameters = list(parameters)
         self.copies = [torch.nn.Parameter(p.detach().float().clone()) for p in self.parameters]
-        self.optimizer = torch.optim.AdamW(self.copies, lr=learning_rate, weight_decay=decay, betas=(0.9, 0.98))
+        self.optimizer = torch.optim.AdamW(
+            self.copies, lr=learning_rate, weight_decay=decay, betas=(0.9, 0.98)
+        )
 
     def step(self, learning_rate: float, clip: float) -> None:
         for copy, parameter in zip(self.copies, self.parameters, strict=True):
@@ -81,6 +84,7 @@ def schedule(step: int, steps: int, peak: float, warmup: float) -> float:
 
 def run(
     model: Any,
+    *,
     epochs: Sequence[Sequence[Item]],
     labels: tuple[int, int],
     recipe: Recipe,
@@ -92,13 +96,13 @@ def run(
         (epoch, batch)
         for epoch, items in enumerate(epochs)
         for batch in batches(
-            [len(item.ids) for item in items], recipe.batch_tokens, random.Random(f"{recipe.seed}:{epoch}")
+            [len(item.ids) for item in items], recipe.batch_tokens, shuffler(recipe.seed, epoch)
         )
     ]
     masters = Masters(
         [p for p in model.parameters() if p.requires_grad], recipe.learning_rate, recipe.weight_decay
     )
-    checkpoint = run_folder / "checkpoint.pt"
+    checkpoint = run_folder / CHECKPOINT
     first = _resume(checkpoint, masters, recipe)
     vocabulary = output_weights(model)
     both = vocabulary[list(labels)].detach()
@@ -132,10 +136,21 @@ def run(
                 _save(checkpoint, masters, recipe, step + 1)
 
 
+def restore(model: Any, run_folder: Path) -> int:
+    """Put a run's last checkpoint into the model; returns the steps done, 0 without a checkpoint."""
+    path = run_folder / CHECKPOINT
+    if not path.exists():
+        return 0
+    saved = torch.load(path, weights_only=True)
+    masters = Masters([p for p in model.parameters() if p.requires_grad], 0.0, 0.0)
+    masters.load(saved["masters"])
+    return int(saved["step"])
+
+
 def _save(path: Path, masters: Masters, recipe: Recipe, step: int) -> None:
     partial = path.with_suffix(".partial")
     torch.save({"recipe": recipe.digest, "step": step, "masters": masters.state()}, partial)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def _resume(path: Path, masters: Masters, recipe: Recipe) -> int:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from sklearn.metrics import roc_auc_score
+
 from models.training.examples import Example
 
 
@@ -31,8 +33,6 @@ def probability(logit: float, temperature: float = 1.0) -> float:
 
 def figures(name: str, truth: Sequence[bool], logits: Sequence[float], cutoffs: Sequence[float]) -> Figures:
     """`cutoffs` holds the log-odds from which each row is flagged."""
-    from sklearn.metrics import roc_auc_score
-
     flagged = [logit >= cutoff for logit, cutoff in zip(logits, cutoffs, strict=True)]
     hits = sum(f and t for f, t in zip(flagged, truth, strict=True))
     alarms = sum(f and not t for f, t in zip(flagged, truth, strict=True))
@@ -50,17 +50,17 @@ def figures(name: str, truth: Sequence[bool], logits: Sequence[float], cutoffs: 
     )
 
 
-def by_file(
-    examples: Sequence[Example], logits: Sequence[float], cutoffs: dict[str, float]
-) -> list[Figures]:
+def by_file(examples: Sequence[Example], logits: Sequence[float], cutoffs: dict[str, float]) -> list[Figures]:
     """One line per file and language, then one per kind; `cutoffs` by kind, in log-odds."""
     keys = sorted({(e.file, e.lang) for e in examples})
     groups: list[tuple[str, list[int]]] = [
         (f"{file} [{lang}]", [i for i, e in enumerate(examples) if (e.file, e.lang) == (file, lang)])
         for file, lang in keys
     ]
-    for kind in sorted({e.kind.value for e in examples}):
-        groups.append((f"all {kind}", [i for i, e in enumerate(examples) if e.kind.value == kind]))
+    groups += [
+        (f"all {kind}", [i for i, e in enumerate(examples) if e.kind.value == kind])
+        for kind in sorted({e.kind.value for e in examples})
+    ]
     return [
         figures(
             name,

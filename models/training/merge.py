@@ -1,9 +1,11 @@
 """Merging an adapter into its base model: plain arithmetic, the same bytes on every machine."""
 
 import json
-import os
 import shutil
 from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
 
 WEIGHTS = "model.safetensors"
 _PREFIX = "base_model.model."
@@ -19,9 +21,6 @@ def merge_adapter(base_dir: Path, adapter_dir: Path, out_dir: Path) -> None:
     The product is computed in float64 and rounded once to the base's dtype, so that neither the number of
     threads nor the instruction set changes a byte. Raises MergeError. `out_dir` appears whole or not at all.
     """
-    import torch
-    from safetensors.torch import load_file, save_file
-
     try:
         config = json.loads((adapter_dir / "adapter_config.json").read_text(encoding="utf-8"))
         adapter = load_file(adapter_dir / "adapter_model.safetensors")
@@ -48,12 +47,11 @@ def merge_adapter(base_dir: Path, adapter_dir: Path, out_dir: Path) -> None:
     calibration = adapter_dir / "calibration.json"
     if calibration.exists():
         shutil.copy(calibration, building / calibration.name)
-    torch.manual_seed(0)
     shutil.rmtree(out_dir, ignore_errors=True)
-    os.replace(building, out_dir)
+    building.replace(out_dir)
 
 
-def _product(up: "torch.Tensor", down: "torch.Tensor") -> "torch.Tensor":  # noqa: F821
+def _product(up: torch.Tensor, down: torch.Tensor) -> torch.Tensor:
     """Rank-one sums in a fixed order: a blocked matrix product may add in another order elsewhere."""
     total = up[:, :1] * down[:1]
     for rank in range(1, down.shape[0]):

@@ -11,6 +11,7 @@ from models.training.format import Kind
 from models.training.groups import group_ids, held_out
 from models.training.recipe import Recipe, RecipeError
 from models.training.rows import Row, read_all
+from models.training.shuffling import shuffler
 
 _MOST_ROWS_OF_A_FILE = 4000
 
@@ -31,7 +32,7 @@ def data_files(folders: Iterable[Path]) -> list[Path]:
 
 def split_rows(paths: Sequence[Path], recipe: Recipe) -> Split:
     """Read and split. Exact repetitions of a text of one kind are dropped, the first one stays."""
-    rng = random.Random(recipe.seed)
+    rng = shuffler(recipe.seed)
     by_file: dict[str, list[Row]] = {}
     for row in read_all(paths):
         by_file.setdefault(row.file, []).append(row)
@@ -67,18 +68,18 @@ def _thinned(rows: Sequence[Row], rng: random.Random) -> list[Row]:
 
 def epoch(split: Split, recipe: Recipe, number: int) -> list[Example]:
     """The examples of epoch `number`, drawn, varied and shuffled; the same for the same recipe and data."""
-    rng = random.Random(f"{recipe.seed}:{number}")
+    rng = shuffler(recipe.seed, number)
     examples: list[Example] = []
     for share in recipe.mix:
         pool = [
             from_row(row)
             for row in split.train
-            if row.file == share.file
-            and share.label in (None, row.label)
-            and share.lang in (None, row.lang)
+            if row.file == share.file and share.label in (None, row.label) and share.lang in (None, row.lang)
         ]
         if not pool:
-            raise RecipeError(f"mix: no training rows for {share.file} {share.label or ''} {share.lang or ''}")
+            raise RecipeError(
+                f"mix: no training rows for {share.file} {share.label or ''} {share.lang or ''}"
+            )
         examples += _draw(pool, share.rows, rng)
     harmless: dict[tuple[Kind, str], list[Example]] = {}
     for example in examples:

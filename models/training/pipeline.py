@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+from transformers import AutoTokenizer
+
 from models.training.encode import encode_parts, label_ids
 from models.training.examples import Example, from_row
-from models.training.loop import Item, Progress, run
+from models.training.export import export_adapter, load_weights
+from models.training.loop import Item, Progress, restore, run
 from models.training.mix import Split, data_files, epoch, split_rows
+from models.training.network import compile_layers, load_base, with_lora
 from models.training.recipe import Recipe
 from models.training.rows import digests
 
@@ -31,7 +36,9 @@ def encoded(tokenizer: Any, examples: Sequence[Example], limit: int) -> list[tup
     return [tuple(encode_parts(tokenizer, example.parts(), limit)) for example in examples]
 
 
-def describe(split: Split, recipe: Recipe, epochs: Sequence[Sequence[Item]], files: Sequence[Path]) -> dict[str, Any]:
+def describe(
+    split: Split, recipe: Recipe, epochs: Sequence[Sequence[Item]], files: Sequence[Path]
+) -> dict[str, Any]:
     """What went into a run, for its records."""
     return {
         "recipe": recipe.model_dump(mode="json"),
@@ -48,18 +55,17 @@ def describe(split: Split, recipe: Recipe, epochs: Sequence[Sequence[Item]], fil
 
 
 def train(
-    paths: Paths, recipe: Recipe, report: Callable[[Progress], None], *, compiled: bool, start_from: Path | None = None
+    paths: Paths,
+    recipe: Recipe,
+    report: Callable[[Progress], None],
+    *,
+    compiled: bool,
+    start_from: Path | None = None,
 ) -> Path:
     """Train and export; returns the folder of the adapter. Continues a killed run of the same recipe.
 
     `start_from` is the folder of an adapter of the same shape to begin with instead of a fresh one.
     """
-    import torch
-    from transformers import AutoTokenizer
-
-    from models.training.export import export_adapter, load_weights
-    from models.training.network import compile_layers, load_base, with_lora
-
     paths.run.mkdir(parents=True, exist_ok=True)
     files = data_files(paths.data)
     split = split_rows(files, recipe)
@@ -82,9 +88,18 @@ def train(
     adapter = paths.run / "adapter"
     if compiled:
         compile_layers(model)
-    run(model, epochs, labels, recipe, paths.run, report)
+    run(model, epochs=epochs, labels=labels, recipe=recipe, run_folder=paths.run, report=report)
     export_adapter(model, adapter, record)
     return adapter
+
+
+def export_checkpoint(paths: Paths, recipe: Recipe) -> int:
+    """Export the adapter as it stands in a run's last checkpoint; returns the steps done."""
+    model = with_lora(load_base(paths.base), recipe.lora)
+    steps = restore(model, paths.run)
+    record = json.loads((paths.run / "run.json").read_text(encoding="utf-8"))
+    export_adapter(model, paths.run / "adapter", {**record, "steps": steps})
+    return steps
 
 
 def development(paths: Paths, recipe: Recipe) -> list[Example]:

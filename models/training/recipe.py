@@ -29,7 +29,9 @@ class Lora(Strict):
     rank: int = Field(default=16, ge=1)
     alpha: int = Field(default=32, ge=1)
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    first_layer: int = Field(default=0, ge=0, description="Layers below this one stay as they are and cost no backward pass.")
+    first_layer: int = Field(
+        default=0, ge=0, description="Layers below this one stay as they are and cost no backward pass."
+    )
     targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
@@ -42,16 +44,22 @@ class Recipe(Strict):
     never_train: tuple[str, ...] = Field(
         default=("omcd-eval-only-darija",), description="Files for thresholds and measuring only."
     )
-    held_out: float = Field(default=0.08, gt=0, lt=0.5, description="Share of each file's groups kept for development.")
+    held_out: float = Field(
+        default=0.08, gt=0, lt=0.5, description="Share of each file's groups kept for development."
+    )
     epochs: int = Field(default=1, ge=1)
     batch_tokens: int = Field(default=1400, ge=64)
-    text_tokens: int = Field(default=160, ge=16, description="Longest judged text or context turn in training.")
+    text_tokens: int = Field(
+        default=160, ge=16, description="Longest judged text or context turn in training."
+    )
     learning_rate: float = Field(default=5e-4, gt=0)
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05
     weight_decay: float = Field(default=0.0, ge=0)
     clip: float = Field(default=1.0, gt=0)
     label_smoothing: float = Field(default=0.02, ge=0, lt=0.5)
-    mass_every: int = Field(default=4, ge=1, description="Every how many steps the labels' total mass is trained.")
+    mass_every: int = Field(
+        default=4, ge=1, description="Every how many steps the labels' total mass is trained."
+    )
     mass_weight: float = Field(default=0.1, ge=0)
     typing: float = Field(default=0.15, ge=0, le=1)
     truncation: float = Field(default=0.5, ge=0, le=1)

@@ -18,11 +18,17 @@ class Score:
     mass: float
 
 
-@torch.inference_mode()
 def score(
     model: Any, encoded: Sequence[Sequence[int]], labels: tuple[int, int], batch_tokens: int = 2000
 ) -> list[Score]:
     """Scores in the order of `encoded`."""
+    with torch.inference_mode():
+        return _score(model, encoded, labels, batch_tokens)
+
+
+def _score(
+    model: Any, encoded: Sequence[Sequence[int]], labels: tuple[int, int], batch_tokens: int
+) -> list[Score]:
     model.eval()
     weights = output_weights(model)
     results: list[Score] = [Score(0.0, 0.0)] * len(encoded)

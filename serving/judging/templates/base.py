@@ -11,7 +11,10 @@ from serving.judging.verdict import Finding
 class Template(Protocol):
     """How one family of judge models is asked and read. Pure: no model, no clock, no input or output."""
 
-    family: str
+    @property
+    def family(self) -> str:
+        """The name that catalog entries use."""
+        ...
 
     def labels(self) -> tuple[str, ...]:
         """Every label the family uses; each must be a single token, which the engine asserts at start."""

@@ -1,14 +1,14 @@
 """The built-in default judge: Gemma 3 270M fine-tuned by `models.training`.
 
-The prompt is the one that the weights were trained on (`models.training.format`). The judge knows one notion of
-harm and does not read free-text criteria; a policy's criteria set its threshold only. Label probabilities are
-calibrated by the temperature that was fitted on the development split.
+The prompt is the one that the weights were trained on (`models.training.format`). The judge knows one
+notion of harm and does not read free-text criteria; a policy's criteria set its threshold only. Label
+probabilities are calibrated by the temperature that was fitted on the development split.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from models.training.format import LABELS, UNSAFE_LABEL, Kind, Part, Turn, render, render_turns
+from serving.judging.calibration import UNCALIBRATED, Calibration
 from serving.judging.conversation import Check, Message, Stage
 from serving.judging.policy import Policy
 from serving.judging.prompt import LabelScores, Question, Segment
@@ -26,16 +26,19 @@ _CRITERIA = {kind: f"harmful-{kind.value}" for kind in Kind}
 
 @dataclass(frozen=True, slots=True)
 class Mizan:
-    """`thresholds` are calibrated probabilities by stage; a policy's own threshold goes before them."""
+    """A policy's own threshold goes before the calibrated one of the stage."""
 
-    temperature: float = 1.0
-    thresholds: Mapping[Stage, float] = field(default_factory=dict)
+    calibration: Calibration = UNCALIBRATED
     family: str = "mizan"
 
     def labels(self) -> tuple[str, ...]:
         return LABELS
 
-    def questions(self, check: Check, policy: Policy) -> tuple[Question, ...]:
+    def questions(
+        self,
+        check: Check,
+        policy: Policy,  # noqa: ARG002  this judge reads no criteria
+    ) -> tuple[Question, ...]:
         segments = tuple(_segment(part) for part in _parts(check))
         return (Question(_CRITERIA[_KINDS[check.stage]], segments, LABELS, check.cache_salt),)
 
@@ -46,12 +49,12 @@ class Mizan:
             for criterion in policy.criteria
             if criterion.threshold is not None and not set(stages).isdisjoint(criterion.stages)
         ]
-        worst = worst_piece(scores, (UNSAFE_LABEL,), self.temperature)
+        worst = worst_piece(scores, (UNSAFE_LABEL,), self.calibration.temperature)
         return Finding(
             criterion=question.criterion,
             score=worst.score,
             label_mass=worst.mass,
-            threshold=min(strict) if strict else self.thresholds.get(stages[0], 0.5),
+            threshold=min(strict) if strict else self.calibration.threshold(stages[0]),
         )
 
 

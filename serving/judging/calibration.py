@@ -1,0 +1,42 @@
+"""Calibration of a judge: what its raw log-odds mean, and from which probability it flags."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from serving.judging.conversation import Stage
+
+FILE = "calibration.json"
+"""Name of the file beside the weights."""
+
+
+class CalibrationError(ValueError):
+    """A calibration file is unreadable or wrong; the message names the field."""
+
+
+class Calibration(BaseModel):
+    """Fitted on a development split, never on what a judge is measured with."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    temperature: float = Field(default=1.0, gt=0, description="Divides the label log-probabilities.")
+    thresholds: dict[Stage, float] = Field(
+        default_factory=dict, description="Probability from which a stage is flagged; 0.5 where absent."
+    )
+
+    def threshold(self, stage: Stage) -> float:
+        return self.thresholds.get(stage, 0.5)
+
+
+UNCALIBRATED = Calibration()
+
+
+def load_calibration(folder: Path) -> Calibration:
+    """The calibration beside a model's weights; neutral where there is none. Raises CalibrationError."""
+    path = folder / FILE
+    try:
+        return Calibration.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return UNCALIBRATED
+    except (OSError, ValidationError) as error:
+        raise CalibrationError(f"{path}: {error}") from error

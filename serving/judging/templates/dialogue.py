@@ -1,0 +1,48 @@
+"""A conversation as segments, the way most families want it: a name before each turn, a gap after it."""
+
+from collections.abc import Mapping
+
+from serving.judging.conversation import Check, Message, Role, Stage
+from serving.judging.prompt import Segment
+
+
+def judged_turns(check: Check) -> tuple[tuple[Message, ...], Message]:
+    """The context of a check, and the turn that is judged.
+
+    At stage `prompt` the last message is judged, at the others `check.text`. A text that stands alone is
+    judged as a user's message, which is what the guard families know.
+    """
+    if check.stage is Stage.PROMPT:
+        if not check.conversation:
+            return (), Message("user", "")
+        return check.conversation[:-1], check.conversation[-1]
+    role: Role = "user" if check.stage is Stage.TEXT else "assistant"
+    return check.conversation, Message(role, check.text)
+
+
+def is_answer(check: Check) -> bool:
+    """Whether the judged turn is the assistant's."""
+    return check.stage in (Stage.ANSWER, Stage.TOOL_CALL)
+
+
+def transcript(check: Check, names: Mapping[Role, str], gap: str) -> tuple[Segment, ...]:
+    """Every turn as `name: text` with `gap` after it; the texts untrusted, the judged one splittable.
+
+    A role that `names` lacks is left out, unless it is the judged one.
+    """
+    context, judged = judged_turns(check)
+    segments: list[Segment] = []
+    for message in context:
+        if message.role in names:
+            segments += [
+                Segment(f"{names[message.role]}: ", trusted=True),
+                Segment(message.text, elastic=True),
+                Segment(gap, trusted=True),
+            ]
+    name = names.get(judged.role, names["user"])
+    segments += [
+        Segment(f"{name}: ", trusted=True),
+        Segment(judged.text, splittable=True),
+        Segment(gap, trusted=True),
+    ]
+    return tuple(segments)

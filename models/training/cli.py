@@ -13,7 +13,7 @@ RecipeOption = Annotated[Path, typer.Option("--recipe", help="Recipe (YAML).")]
 DataOption = Annotated[
     list[Path], typer.Option("--data", help="Folder of labelled rows (*.jsonl); repeat for several.")
 ]
-OWN_DATA = _HERE / "data"
+OWN_DATA = (_HERE / "data", _HERE / "passages")
 RECIPE = _HERE / "recipe.yaml"
 
 
@@ -27,7 +27,7 @@ def train(  # noqa: PLR0917 - typer passes every option by name
     recipe: RecipeOption = RECIPE,
     start_from: Annotated[Path | None, typer.Option(help="Adapter to begin with.")] = None,
     compiled: Annotated[bool, typer.Option(help="Compile the layers (needs a C++ compiler).")] = True,
-    own_data: Annotated[bool, typer.Option(help="Add the rows in models/training/data.")] = True,
+    own_data: Annotated[bool, typer.Option(help="Add the rows in models/training/data and passages.")] = True,
 ) -> None:
     """Fine-tune the adapter: about twenty minutes for 500,000 tokens on two cores."""
     from rich import progress as rich_progress  # noqa: PLC0415 - keeps `mizan --help` fast
@@ -37,7 +37,7 @@ def train(  # noqa: PLR0917 - typer passes every option by name
     from models.training.pipeline import train as train_adapter  # noqa: PLC0415 - keeps `mizan --help` fast
     from models.training.recipe import load_recipe  # noqa: PLC0415 - keeps `mizan --help` fast
 
-    folders = (*data, OWN_DATA) if own_data else tuple(data)
+    folders = (*data, *OWN_DATA) if own_data else tuple(data)
     columns = (
         rich_progress.TextColumn("{task.description}"),
         rich_progress.BarColumn(),
@@ -88,7 +88,7 @@ def mix(data: DataOption, recipe: RecipeOption = RECIPE) -> None:
     from models.training.recipe import load_recipe  # noqa: PLC0415 - keeps `mizan --help` fast
 
     loaded = load_recipe(recipe)
-    split = split_rows(data_files([*data, OWN_DATA]), loaded)
+    split = split_rows(data_files([*data, *OWN_DATA]), loaded)
     cells = Counter((e.kind.value, e.lang, e.unsafe) for e in epoch(split, loaded, 0))
     table = Table("kind", "language", "safe", "unsafe")
     for kind, lang in sorted({(kind, lang) for kind, lang, _ in cells}):

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -76,6 +76,56 @@ def export(
 
     steps = export_checkpoint(Paths(base=base, data=(), run=run), load_recipe(recipe))
     typer.echo(f"adapter after {steps} steps: {run / 'adapter'}")
+
+
+@app.command()
+def calibrate(
+    base: Annotated[Path, typer.Option(help="Folder of the base model.")],
+    adapter: Annotated[Path, typer.Option(help="Adapter to calibrate; calibration.json is written there.")],
+    data: DataOption,
+    recipe: RecipeOption = RECIPE,
+) -> None:
+    """Fit temperature and thresholds on the development split and show its figures."""
+    import json  # noqa: PLC0415 - beside the imports below
+
+    from models.training.calibrate import fit  # noqa: PLC0415 - keeps `mizan --help` fast
+    from models.training.measure import by_file  # noqa: PLC0415 - keeps `mizan --help` fast
+    from models.training.pipeline import Paths, development, score_adapter  # noqa: PLC0415 - keeps `mizan --help` fast
+    from models.training.recipe import load_recipe  # noqa: PLC0415 - keeps `mizan --help` fast
+
+    paths = Paths(base=base, data=(*data, *OWN_DATA), run=adapter)
+    examples = development(paths, load_recipe(recipe))
+    scores = score_adapter(paths, adapter, examples)
+    logits = [score.logit for score in scores]
+    fitted = fit(examples, logits)
+    measured = by_file(examples, logits, fitted.cutoffs)
+    calibration = {
+        "temperature": fitted.temperature,
+        "thresholds": fitted.thresholds,
+        "rows": len(examples),
+        "least_label_mass": round(min(score.mass for score in scores), 4),
+        "figures": [figures.as_dict() for figures in measured],
+    }
+    (adapter / "calibration.json").write_text(json.dumps(calibration, indent=1) + "\n", encoding="utf-8")
+    _show(calibration)
+
+
+def _show(calibration: dict[str, Any]) -> None:
+    from rich.console import Console  # noqa: PLC0415 - keeps `mizan --help` fast
+    from rich.table import Table  # noqa: PLC0415 - keeps `mizan --help` fast
+
+    table = Table("development rows", "rows", "unsafe", "AUROC", "F1", "recall", "false positives")
+    for figures in calibration["figures"]:
+        shares = [figures[key] for key in ("auroc", "f1", "recall", "false_positive_rate")]
+        table.add_row(
+            figures["name"],
+            str(figures["rows"]),
+            str(figures["unsafe"]),
+            *("" if share is None else f"{share:.3f}" for share in shares),
+        )
+    Console(width=120).print(table)
+    typer.echo(f"temperature {calibration['temperature']}  thresholds {calibration['thresholds']}")
+    typer.echo(f"least label mass {calibration['least_label_mass']}")
 
 
 @app.command()

@@ -11,12 +11,14 @@ from transformers import AutoTokenizer
 
 from models.training.encode import encode_parts, label_ids
 from models.training.examples import Example, from_row
-from models.training.export import export_adapter, load_weights
+from models.training.export import CONFIG, export_adapter, load_weights
 from models.training.loop import Item, Progress, restore, run
 from models.training.mix import Split, data_files, epoch, split_rows
 from models.training.network import compile_layers, load_base, with_lora
-from models.training.recipe import Recipe
-from models.training.rows import digests
+from models.training.recipe import Lora, Recipe
+from models.training.rows import Row, digests
+from models.training.scoring import Score, score
+from models.training.shuffling import shuffler
 
 LONGEST_SCORED = 1000
 """Tokens of one judged text when development rows are scored; far above the longest of them."""
@@ -102,7 +104,27 @@ def export_checkpoint(paths: Paths, recipe: Recipe) -> int:
     return steps
 
 
-def development(paths: Paths, recipe: Recipe) -> list[Example]:
-    """The development split, and the rows that are only measured."""
+def development(paths: Paths, recipe: Recipe, most: int = 80) -> list[Example]:
+    """The development split and the rows that are only measured, at most so many of each file, language and
+    label: the first in a fixed shuffled order."""
     split = split_rows(data_files(paths.data), recipe)
-    return [from_row(row) for row in (*split.development, *split.measuring) if row.kind != "pair"]
+    rows = [row for row in (*split.development, *split.measuring) if row.kind != "pair"]
+    shuffler(recipe.seed, "development").shuffle(rows)
+    kept: dict[tuple[str, str, str], list[Row]] = {}
+    for row in rows:
+        kept.setdefault((row.file, row.lang, row.label), []).append(row)
+    extra = dict.fromkeys(recipe.never_train, 3 * most)
+    return [from_row(row) for key, members in kept.items() for row in members[: extra.get(key[0], most)]]
+
+
+def score_adapter(paths: Paths, adapter: Path | None, examples: Sequence[Example]) -> list[Score]:
+    """Scores of the base model with an adapter, or without one."""
+    tokenizer = AutoTokenizer.from_pretrained(paths.base, local_files_only=True)
+    model: Any = load_base(paths.base)
+    if adapter is not None:
+        shape = json.loads((adapter / CONFIG).read_text(encoding="utf-8"))
+        lora = Lora(rank=shape["r"], alpha=shape["lora_alpha"], first_layer=min(shape["layers_to_transform"]))
+        model = with_lora(model, lora)
+        load_weights(model, adapter)
+        model = model.merge_and_unload()
+    return score(model, encoded(tokenizer, examples, LONGEST_SCORED), label_ids(tokenizer))

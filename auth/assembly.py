@@ -73,5 +73,13 @@ def claims_mapping(settings: IdentitySettings) -> ClaimsMapping:
 
 
 def open_directory(settings: IdentitySettings) -> TenantDirectory:
-    """The tenants of `tenants_file`. Raises `InvalidTenants` if the file is no use."""
+    """The tenants of `tenants_file`, or of the Keycloak realm, which is then polled in the background.
+
+    Raises `InvalidTenants` if the file is no use. Keycloak may be down: lookups then raise
+    `IssuerUnavailable` until it has been read, unless the last known tenants are on disk.
+    """
+    if settings.tenants == "keycloak":
+        from auth.keycloak.directory import KeycloakTenantDirectory  # noqa: PLC0415 - only where it is used
+
+        return KeycloakTenantDirectory(settings.keycloak).start()
     return FileTenantDirectory(TenantFile(settings.tenants_file or DEVELOPMENT_TENANTS))

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from auth.issuer_address import check_address
+from auth.keycloak.settings import KeycloakSettings
 from auth.keys import ALGORITHMS
 
 Address = Annotated[str, AfterValidator(check_address)]
@@ -97,8 +98,16 @@ class IdentitySettings(BaseModel):
     token_cache_size: int = Field(
         default=10_000, ge=1, description="How many verified tokens are remembered, by digest."
     )
+    tenants: Literal["file", "keycloak"] = Field(
+        default="file",
+        description="Where tenants are looked up: `file` reads `tenants_file`, `keycloak` the organizations "
+        "of the realm.",
+    )
     tenants_file: UserPath | None = Field(
         default=None, description="YAML file of tenants and applications; empty for the shipped example."
+    )
+    keycloak: KeycloakSettings = Field(
+        default=KeycloakSettings(), description="Keycloak, where tenants are its organizations."
     )
     embedded: EmbeddedIssuerSettings = Field(
         default=EmbeddedIssuerSettings(), description="The development issuer."

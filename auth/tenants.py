@@ -6,6 +6,7 @@ from typing import Annotated, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from auth.limits import TenantLimits
 from auth.refusals import Denial, Forbidden
 
 ANY_MODEL = "*"
@@ -34,6 +35,7 @@ class Tenant(BaseModel):
     policy: Identifier = Field(
         default="default", description="Id of the judging policy its answers are under."
     )
+    limits: TenantLimits = Field(default=TenantLimits(), description="How much it may use.")
 
     def allows_model(self, model: str) -> bool:
         """Whether the tenant may use the native model with that catalog id."""

@@ -1,0 +1,1 @@
+"""Keycloak as the place where tenants, applications and their rights are kept."""

@@ -1,0 +1,177 @@
+"""`mizan tenant …`: tenants are the organizations of the Keycloak realm."""
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from auth.keycloak.attributes import OrganizationTenant
+
+app = typer.Typer(no_args_is_help=True, help="Tenants: organizations of the Keycloak realm.")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Reference = Annotated[str, typer.Argument(help="Alias or id of the tenant.")]
+Setting = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="models, policy, requests_per_minute, tokens_per_minute, tokens_per_day, concurrent_streams, "
+        "priority or content_retention_days; an empty value removes it, so that the default applies.",
+    ),
+]
+
+
+@app.command()
+def create(
+    ctx: typer.Context,
+    alias: Annotated[str, typer.Argument(help="Short name without blanks; it can never be changed.")],
+    name: Annotated[str | None, typer.Option(help="The name people read.")] = None,
+    settings: Setting = None,
+    as_json: Json = False,
+) -> None:
+    """Create a tenant; one that exists already stays as it is.
+
+    Example: mizan tenant create khouribga --name "Site de Khouribga" --set requests_per_minute=120
+    """
+    from auth.keycloak.session import administration  # noqa: PLC0415 - keeps `mizan --help` fast
+
+    changes = _changes(settings)
+    with administration(ctx) as (tenants, _):
+        tenant, made = tenants.create(alias, name, changes)
+    _print([tenant], as_json)
+    if not made and not as_json:
+        typer.echo(f"{alias} existed already; change it with: mizan tenant update {alias}", err=True)
+
+
+@app.command("list")
+def list_tenants(ctx: typer.Context, as_json: Json = False) -> None:
+    """List all tenants, and what is wrong with their attributes."""
+    from auth.keycloak.session import administration  # noqa: PLC0415 - keeps `mizan --help` fast
+
+    with administration(ctx) as (tenants, _):
+        found = tenants.all()
+    _print(found, as_json)
+
+
+@app.command()
+def show(ctx: typer.Context, tenant: Reference, as_json: Json = False) -> None:
+    """Show one tenant."""
+    from auth.keycloak.session import administration  # noqa: PLC0415 - keeps `mizan --help` fast
+
+    with administration(ctx) as (tenants, _):
+        found = tenants.show(tenant)
+    _print([found], as_json)
+
+
+@app.command()
+def update(
+    ctx: typer.Context,
+    tenant: Reference,
+    name: Annotated[str | None, typer.Option(help="The name people read.")] = None,
+    settings: Setting = None,
+    as_json: Json = False,
+) -> None:
+    """Change a tenant; the gateway follows within ten seconds."""
+    from auth.keycloak.session import administration  # noqa: PLC0415 - keeps `mizan --help` fast
+
+    changes = _changes(settings)
+    with administration(ctx) as (tenants, _):
+        found = tenants.update(tenant, name, changes)
+    _print([found], as_json)
+
+
+@app.command()
+def suspend(ctx: typer.Context, tenant: Reference, as_json: Json = False) -> None:
+    """Refuse a tenant's requests, although its tokens are still valid; effective within ten seconds."""
+    _set_enabled(ctx, tenant, enabled=False, as_json=as_json)
+
+
+@app.command()
+def resume(ctx: typer.Context, tenant: Reference, as_json: Json = False) -> None:
+    """Serve a suspended tenant again."""
+    _set_enabled(ctx, tenant, enabled=True, as_json=as_json)
+
+
+@app.command()
+def delete(
+    ctx: typer.Context,
+    tenant: Reference,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete a tenant. Its applications stay, without a tenant, and are refused."""
+    from auth.keycloak.session import administration  # noqa: PLC0415 - keeps `mizan --help` fast
+
+    if not yes:
+        typer.confirm(f"Delete the tenant {tenant} for good?", abort=True)
+    with administration(ctx) as (tenants, _):
+        gone = tenants.delete(tenant)
+    typer.echo(f"Deleted {tenant}." if gone else f"There was no tenant {tenant}.")
+
+
+def _set_enabled(ctx: typer.Context, tenant: str, *, enabled: bool, as_json: bool) -> None:
+    from auth.keycloak.session import administration  # noqa: PLC0415 - keeps `mizan --help` fast
+
+    with administration(ctx) as (tenants, _):
+        found, changed = tenants.set_enabled(tenant, enabled)
+    _print([found], as_json)
+    if not changed and not as_json:
+        typer.echo("Nothing to change.", err=True)
+
+
+def _changes(settings: list[str] | None) -> dict[str, str]:
+    from auth.keycloak.attributes import ATTRIBUTES  # noqa: PLC0415 - keeps `mizan --help` fast
+
+    changes: dict[str, str] = {}
+    for setting in settings or []:
+        name, separator, value = setting.partition("=")
+        name = name.strip().removeprefix("mizan.")
+        if not separator or name not in ATTRIBUTES:
+            raise typer.BadParameter(f"{setting!r} is not NAME=VALUE with a name of {', '.join(ATTRIBUTES)}")
+        changes[name] = value.strip()
+    return changes
+
+
+def as_fields(entry: "OrganizationTenant") -> dict[str, Any]:
+    """A tenant as the JSON output has it."""
+    tenant = entry.tenant
+    return {
+        "id": tenant.id,
+        "alias": entry.alias,
+        "name": tenant.name,
+        "status": tenant.status.value,
+        "models": list(tenant.models),
+        "policy": tenant.policy,
+        **tenant.limits.model_dump(),
+        "problems": list(entry.problems),
+    }
+
+
+def _print(entries: "Iterable[OrganizationTenant]", as_json: bool) -> None:
+    fields = [as_fields(entry) for entry in entries]
+    if as_json:
+        typer.echo(json.dumps(fields, ensure_ascii=False))
+        return
+    from rich.console import Console  # noqa: PLC0415 - keeps `mizan --help` fast
+    from rich.markup import escape  # noqa: PLC0415 - keeps `mizan --help` fast
+    from rich.table import Table  # noqa: PLC0415 - keeps `mizan --help` fast
+
+    from auth.keycloak.attributes import LIMITS  # noqa: PLC0415 - keeps `mizan --help` fast
+
+    table = Table("alias", "name", "status", "models", "policy", "limits", "problems", box=None)
+    for column in table.columns:
+        column.overflow = "fold"
+    for entry in fields:
+        limits = {name: entry[name] for name in LIMITS if entry[name] not in (None, 0)}
+        table.add_row(
+            escape(entry["alias"]),
+            escape(entry["name"]),
+            entry["status"],
+            escape(", ".join(entry["models"])),
+            escape(entry["policy"]),
+            ", ".join(f"{name} {value}" for name, value in limits.items()) or "none",
+            escape("; ".join(entry["problems"])),
+        )
+    Console().print(table)

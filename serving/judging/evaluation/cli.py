@@ -1,0 +1,199 @@
+"""`mizan judge`: evaluate a judge, explain one verdict, and the training commands."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Protocol
+
+import typer
+
+import models.training.cli
+from models.settings import ModelsSettings
+
+if TYPE_CHECKING:
+    from serving.judging.evaluation.backends import Backend, JudgeModel
+    from serving.judging.policy import Policy
+
+app = typer.Typer(help="The judge: evaluate, explain, train.", no_args_is_help=True)
+app.registered_commands += models.training.cli.app.registered_commands
+
+JudgeOption = Annotated[str, typer.Option("--judge", help="Catalog id, or a folder with a model.")]
+FamilyOption = Annotated[str, typer.Option(help="Family of a judge given as a folder.")]
+PolicyOption = Annotated[Path | None, typer.Option("--policy", help="Policy (YAML); Mizan's own if absent.")]
+BackendOption = Annotated[str, typer.Option(help="transformers or vllm.")]
+
+DEFAULT_JUDGE = "gemma-3-270m-judge"
+_POLICIES = Path(__file__).parents[2] / "policies"
+
+
+class HasModelsSettings(Protocol):
+    """What the main program hands over in the typer context."""
+
+    @property
+    def models(self) -> ModelsSettings: ...
+
+
+@app.command("eval")
+def evaluate(  # noqa: PLR0917 - typer passes every option by name
+    ctx: typer.Context,
+    data: Annotated[list[Path], typer.Argument(help="Labelled rows (*.jsonl).", exists=True)],
+    judge: JudgeOption = DEFAULT_JUDGE,
+    family: FamilyOption = "mizan",
+    policy: PolicyOption = None,
+    backend: BackendOption = "transformers",
+    limit: Annotated[int, typer.Option(help="Rows of each file and label at most; 0 for all.")] = 0,
+    resamples: Annotated[int, typer.Option(help="Bootstrap resamples.", min=0)] = 200,
+    concurrency: Annotated[int, typer.Option(min=1)] = 16,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON.")] = None,
+    html_file: Annotated[Path | None, typer.Option("--html", help="Write a report with plots.")] = None,
+    rows_file: Annotated[
+        Path | None, typer.Option("--rows", help="Write each row's score (JSON lines).")
+    ] = None,
+) -> None:
+    """Measure a judge on labelled rows: figures with 95 % intervals by file, language, source and kind."""
+    from rich import progress  # noqa: PLC0415 - keeps `mizan --help` fast
+    from rich.console import Console  # noqa: PLC0415 - keeps `mizan --help` fast
+
+    from models.training.rows import digests, read_all  # noqa: PLC0415 - keeps `mizan --help` fast
+    from serving.judging.evaluation import html, report  # noqa: PLC0415 - keeps `mizan --help` fast
+    from serving.judging.evaluation.backends import open_judge  # noqa: PLC0415 - keeps `mizan --help` fast
+    from serving.judging.evaluation.metrics import groups  # noqa: PLC0415 - keeps `mizan --help` fast
+    from serving.judging.evaluation.runner import Judged, judge_rows  # noqa: PLC0415 - keeps `mizan --help` fast
+    from serving.judging.evaluation.sampling import sample  # noqa: PLC0415 - keeps `mizan --help` fast
+
+    console = Console()
+    rows = sample(read_all(data), limit)
+    model, rules = _model(ctx, judge, family), _policy(policy)
+
+    async def run() -> list[Judged]:
+        async with open_judge(model, _backend(backend)) as opened:
+            with progress.Progress(console=Console(stderr=True)) as bar:
+                task = bar.add_task(model.id, total=len(rows))
+                return await judge_rows(
+                    opened, rules, rows, concurrency=concurrency, done=lambda: bar.advance(task)
+                )
+
+    judged = asyncio.run(run())
+    evaluation = report.Evaluation(
+        judge=model.id,
+        judge_digest=model.digest,
+        policy=f"{rules.id} {rules.version}",
+        data=digests(data),
+        groups=groups(judged, resamples),
+    )
+    console.print(report.table(evaluation))
+    if json_file is not None:
+        json_file.write_text(json.dumps(evaluation.as_json(), indent=1) + "\n", encoding="utf-8")
+    if html_file is not None:
+        html_file.write_text(html.page(evaluation, judged), encoding="utf-8")
+    if rows_file is not None:
+        lines = (json.dumps({"id": one.row.id, "score": one.score, "flagged": one.flagged}) for one in judged)
+        rows_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@app.command()
+def explain(  # noqa: PLR0917 - typer passes every option by name
+    ctx: typer.Context,
+    text: Annotated[str, typer.Argument(help="The text to be judged.")],
+    stage: Annotated[str, typer.Option(help="prompt, answer or text.")] = "prompt",
+    prompt: Annotated[str, typer.Option(help="What an answer answers.")] = "",
+    judge: JudgeOption = DEFAULT_JUDGE,
+    family: FamilyOption = "mizan",
+    policy: PolicyOption = None,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Judge one text and show which of its words raise the score."""
+    from rich.console import Console  # noqa: PLC0415 - keeps `mizan --help` fast
+    from rich.text import Text  # noqa: PLC0415 - keeps `mizan --help` fast
+
+    from models.training.rows import Row  # noqa: PLC0415 - keeps `mizan --help` fast
+    from serving.judging.evaluation.backends import open_judge  # noqa: PLC0415 - keeps `mizan --help` fast
+    from serving.judging.evaluation.checks import check_of  # noqa: PLC0415 - keeps `mizan --help` fast
+    from serving.judging.evaluation.explain import Explanation  # noqa: PLC0415 - keeps `mizan --help` fast
+    from serving.judging.evaluation.explain import explain as why  # noqa: PLC0415 - keeps `mizan --help` fast
+
+    kinds = {"prompt": "prompt", "answer": "response", "text": "comment"}
+    if stage not in kinds:
+        raise typer.BadParameter(f"stage must be one of {', '.join(kinds)}")
+    row = Row.model_validate(
+        {
+            "id": "-",
+            "lang": "-",
+            "kind": kinds[stage],
+            "text": text,
+            "label": "safe",
+            "prompt": prompt or None,
+        }
+    )
+    model, rules = _model(ctx, judge, family), _policy(policy)
+
+    async def run() -> Explanation:
+        async with open_judge(model, "transformers") as opened:
+            return await why(opened, rules, check_of(row))
+
+    explanation = asyncio.run(run())
+    verdict, finding = explanation.verdict, explanation.verdict.findings[0]
+    if as_json:
+        words = [{"text": word.text, "weight": word.weight} for word in explanation.words]
+        found = {"outcome": verdict.outcome, "score": verdict.score, "threshold": finding.threshold}
+        typer.echo(
+            json.dumps({**found, "label_mass": verdict.label_mass, "words": words}, ensure_ascii=False)
+        )
+        return
+    console = Console()
+    console.print(
+        f"{verdict.outcome}: score {verdict.score:.3f}, threshold {finding.threshold:.3f}, "
+        f"label mass {verdict.label_mass:.3f}"
+    )
+    shown = Text()
+    for word in explanation.words:
+        style = "bold white on red" if word.weight > 0.1 else "red" if word.weight > 0.02 else ""
+        shown.append(word.text, style=style or ("green" if word.weight < -0.02 else "")).append(" ")
+    console.print(shown)
+
+
+def _backend(name: str) -> "Backend":
+    if name == "vllm":
+        return "vllm"
+    if name == "transformers":
+        return "transformers"
+    raise typer.BadParameter("backend must be transformers or vllm")
+
+
+def _policy(path: Path | None) -> "Policy":
+    from serving.judging.policy import load_policies, load_policy  # noqa: PLC0415 - keeps `mizan --help` fast
+
+    return load_policy(path) if path is not None else load_policies(_POLICIES)["default"]
+
+
+def _model(ctx: typer.Context, judge: str, family: str) -> "JudgeModel":
+    from models.catalog import load_catalog  # noqa: PLC0415 - keeps `mizan --help` fast
+    from models.prepare import inspect  # noqa: PLC0415 - keeps `mizan --help` fast
+    from serving.judging.evaluation.backends import JudgeModel  # noqa: PLC0415 - keeps `mizan --help` fast
+
+    folder = Path(judge)
+    if folder.is_dir():
+        arguments = {"model": str(folder), "served_model_name": [folder.name], "max_model_len": 4096}
+        return JudgeModel(folder.name, folder, family, "", (), {**arguments, **_CPU})
+    holder: HasModelsSettings | None = ctx.obj
+    settings = holder.models if holder is not None else ModelsSettings()
+    entry = load_catalog(settings).get(judge)
+    prepared = inspect(entry, settings)
+    return JudgeModel(
+        id=entry.id,
+        folder=prepared.path,
+        family=entry.family or family,
+        digest=prepared.digest,
+        lineage=entry.lineage,
+        arguments=dict(prepared.engine_args("cpu")),
+    )
+
+
+_CPU = {
+    "dtype": "bfloat16",
+    "enforce_eager": True,
+    "block_size": 32,
+    "kv_cache_memory_bytes": 512 << 20,
+    "max_num_seqs": 16,
+    "enable_prefix_caching": True,
+}

@@ -1,0 +1,117 @@
+"""Evaluation: the figures are right, undecided rows block, reports hold together."""
+
+import json
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from models.training.rows import Row
+from serving.judging.conversation import Check, Stage
+from serving.judging.evaluation.checks import check_of
+from serving.judging.evaluation.explain import explain, strongest
+from serving.judging.evaluation.html import page
+from serving.judging.evaluation.metrics import expected_calibration_error, groups, measure
+from serving.judging.evaluation.report import Evaluation, table
+from serving.judging.evaluation.runner import Judged, judge_rows
+from serving.judging.evaluation.sampling import sample
+from serving.judging.judge import TemplateJudge
+from serving.judging.policy import Criterion, Policy
+from serving.judging.prompt import LabelScores, Question
+from serving.judging.protocols import JudgeError
+from serving.judging.templates.mizan import Mizan
+
+POLICY = Policy(id="p", version="1", criteria=(Criterion(id="harm", description="harm"),))
+
+
+class WordScorer:
+    """A judge model that minds one word and fails on another."""
+
+    async def score(self, questions: Sequence[Question]) -> list[LabelScores]:
+        text = "".join(segment.text for segment in questions[0].segments if segment.splittable)
+        if "crash" in text:
+            raise JudgeError("timeout", "too late")
+        unsafe = 0.9 if "bomb" in text else 0.2
+        return [LabelScores(({" Yes": math.log(unsafe), " No": math.log(1 - unsafe)},), prompt_tokens=7)]
+
+
+def judge() -> TemplateJudge:
+    return TemplateJudge(Mizan(), WordScorer(), "words", "0" * 64)
+
+
+def row(text: str, label: str, kind: str = "prompt", prompt: str | None = None) -> Row:
+    return Row.model_validate(
+        {"id": text, "lang": "en", "kind": kind, "text": text, "label": label, "prompt": prompt, "file": "f"}
+    )
+
+
+ROWS = [
+    row("a bomb", "unsafe"),
+    row("bomb cake", "safe"),
+    row("hello", "safe"),
+    row("poison", "unsafe"),
+    row("crash", "safe"),
+]
+
+
+async def test_figures_of_a_small_set() -> None:
+    judged = await judge_rows(judge(), POLICY, ROWS)
+    group = measure("all", judged, resamples=50)
+    value = {name: figure.value for name, figure in group.figures.items()}
+    assert (group.rows, group.unsafe, group.undecided) == (5, 2, 1)
+    assert value["precision"] == pytest.approx(1 / 3)
+    assert value["recall"] == pytest.approx(1 / 2)
+    assert value["false_positive_rate"] == pytest.approx(2 / 3)
+    assert group.mean_tokens == pytest.approx(28 / 5)
+    assert all(figure.low <= figure.value <= figure.high for figure in group.figures.values())
+
+
+async def test_an_undecided_row_counts_as_flagged() -> None:
+    (judged,) = await judge_rows(judge(), POLICY, [row("crash", "safe")])
+    assert judged.flagged
+    assert judged.undecided
+    assert judged.score is None
+
+
+def test_one_class_has_no_precision() -> None:
+    group = measure("safe", [Judged(row("x", "safe"), False, 0.1, 1.0, 0.01, 9)])
+    assert set(group.figures) == {"false_positive_rate", "ece"}
+
+
+def test_calibration_error() -> None:
+    truth = np.array([True, True, False, False])
+    assert expected_calibration_error(truth, np.array([1.0, 1.0, 0.0, 0.0])) == 0.0
+    assert expected_calibration_error(truth, np.array([0.0, 0.0, 1.0, 1.0])) == 1.0
+
+
+def test_rows_become_checks() -> None:
+    assert check_of(row("hi", "safe")).stage is Stage.PROMPT
+    answered = check_of(row("yes", "safe", "response", "may I?"))
+    assert (answered.stage, answered.conversation[0].text, answered.text) == (Stage.ANSWER, "may I?", "yes")
+    assert check_of(row("hm", "safe", "comment")) == Check(Stage.TEXT, (), "hm")
+    with_system = check_of(row("hi", "safe", "prompt", "Be brief."))
+    assert [message.role for message in with_system.conversation] == ["system", "user"]
+
+
+def test_a_sample_is_the_same_every_time() -> None:
+    assert sample(ROWS, 1) == sample(ROWS, 1)
+    assert len(sample(ROWS, 1)) == 2
+    assert len(sample(ROWS, 0)) == 5
+
+
+async def test_reports() -> None:
+    judged = await judge_rows(judge(), POLICY, [*ROWS, row("<b>bomb</b>", "unsafe", "comment")])
+    evaluation = Evaluation("words<1>", "0" * 64, "p 1", {"f.jsonl": "d"}, groups(judged, resamples=10))
+    assert table(evaluation).row_count >= 4
+    assert json.loads(json.dumps(evaluation.as_json()))["groups"]["all"][0]["rows"] == 6
+    html = page(evaluation, judged)
+    assert "<svg" in html
+    assert "words<1>" not in html
+    assert "http" not in html
+
+
+async def test_explain_finds_the_word() -> None:
+    explanation = await explain(judge(), POLICY, check_of(row("make a bomb now", "unsafe")))
+    assert [word.text for word in strongest(explanation.words)] == ["bomb"]
+    assert not explanation.verdict.passed

@@ -14,7 +14,8 @@ DataOption = Annotated[
     list[Path], typer.Option("--data", help="Folder of labelled rows (*.jsonl); repeat for several.")
 ]
 OWN_DATA = (_HERE / "data", _HERE / "passages")
-RECIPE = _HERE / "recipe.yaml"
+RECIPES = tuple(sorted((_HERE / "recipes").glob("*.yaml")))
+RECIPE = RECIPES[-1]
 
 
 @app.command()
@@ -24,12 +25,14 @@ def train(  # noqa: PLR0917 - typer passes every option by name
         Path, typer.Option(help="Folder for checkpoint, log and adapter; continued when it exists.")
     ],
     data: DataOption,
-    recipe: RecipeOption = RECIPE,
+    recipe: Annotated[
+        list[Path], typer.Option("--recipe", help="Recipe (YAML); several are stages, one after the other.")
+    ] = list(RECIPES),  # noqa: B006 - typer wants the list itself, and nothing changes it
     start_from: Annotated[Path | None, typer.Option(help="Adapter to begin with.")] = None,
     compiled: Annotated[bool, typer.Option(help="Compile the layers (needs a C++ compiler).")] = True,
     own_data: Annotated[bool, typer.Option(help="Add the rows in models/training/data and passages.")] = True,
 ) -> None:
-    """Fine-tune the adapter: about twenty minutes for 500,000 tokens on two cores."""
+    """Fine-tune the adapter, stage by stage: twenty minutes for 500,000 tokens on two free cores."""
     from rich import progress as rich_progress  # noqa: PLC0415 - keeps `mizan --help` fast
 
     from models.training.loop import Progress  # noqa: PLC0415 - keeps `mizan --help` fast
@@ -54,13 +57,16 @@ def train(  # noqa: PLR0917 - typer passes every option by name
             if not bar.console.is_terminal and standing.step % 20 == 0:
                 bar.console.print(f"{standing.step}/{standing.steps} {text}")
 
-        adapter = train_adapter(
-            Paths(base=base, data=folders, run=run),
-            load_recipe(recipe),
-            report,
-            compiled=compiled,
-            start_from=start_from,
-        )
+        adapter = start_from
+        for path in recipe:
+            stage = load_recipe(path)
+            adapter = train_adapter(
+                Paths(base=base, data=folders, run=run / stage.name),
+                stage,
+                report,
+                compiled=compiled,
+                start_from=adapter,
+            )
     typer.echo(f"adapter: {adapter}")
 
 

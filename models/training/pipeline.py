@@ -11,7 +11,7 @@ from transformers import AutoTokenizer
 
 from models.training.encode import encode_parts, label_ids
 from models.training.examples import Example, from_row
-from models.training.export import CONFIG, export_adapter, load_weights
+from models.training.export import CONFIG, RECORD, export_adapter, load_weights
 from models.training.loop import Item, Progress, restore, run
 from models.training.mix import Split, data_files, epoch, split_rows
 from models.training.network import compile_layers, load_base, with_lora
@@ -64,10 +64,14 @@ def train(
     compiled: bool,
     start_from: Path | None = None,
 ) -> Path:
-    """Train and export; returns the folder of the adapter. Continues a killed run of the same recipe.
+    """Train and export; returns the folder of the adapter. Continues a killed run of the same
+    recipe; a finished run is left as it is.
 
     `start_from` is the folder of an adapter of the same shape to begin with instead of a fresh one.
     """
+    adapter = paths.run / "adapter"
+    if (adapter / RECORD).exists():
+        return adapter
     paths.run.mkdir(parents=True, exist_ok=True)
     files = data_files(paths.data)
     split = split_rows(files, recipe)
@@ -87,7 +91,6 @@ def train(
     model = with_lora(load_base(paths.base), recipe.lora)
     if start_from is not None:
         load_weights(model, start_from)
-    adapter = paths.run / "adapter"
     if compiled:
         compile_layers(model)
     run(model, epochs=epochs, labels=labels, recipe=recipe, run_folder=paths.run, report=report)

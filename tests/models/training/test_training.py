@@ -22,7 +22,7 @@ from models.training.recipe import Recipe, RecipeError, Share, load_recipe
 from models.training.rows import DataError, Row, read_rows
 from models.training.shuffling import shuffler
 
-RECIPE = Path(__file__).parents[3] / "models" / "training" / "recipe.yaml"
+RECIPES = Path(__file__).parents[3] / "models" / "training" / "recipes"
 
 
 def row(text: str, label: str = "safe", kind: str = "comment", file: str = "f") -> Row:
@@ -85,8 +85,9 @@ def test_a_mix_draws_what_the_recipe_says(tmp_path: Path) -> None:
         epoch(split, Recipe(name="t", mix=(Share(file="nowhere", rows=1),)), 0)
 
 
-def test_the_shipped_recipe_never_trains_on_what_only_measures() -> None:
-    recipe = load_recipe(RECIPE)
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_shipped_recipe_never_trains_on_what_only_measures(path: Path) -> None:
+    recipe = load_recipe(path)
     assert "omcd-eval-only-darija" in recipe.never_train
     assert not {share.file for share in recipe.mix} & set(recipe.never_train)
 

@@ -20,6 +20,8 @@ def stack_environment(instance: Instance) -> dict[str, str]:
         "RAY_USAGE_STATS_ENABLED": "0",
         # A process that changes its title keeps its environment, and with it the mark.
         "SPT_NOENV": "1",
+        # Engines are not background work: Ray would start them at niceness 15.
+        "RAY_worker_niceness": "0",
         # Streaming through Ray Serve costs per item; this makes it five times cheaper.
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         "RAY_SERVE_LOG_TO_STDERR": "0",

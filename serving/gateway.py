@@ -87,7 +87,6 @@ def create_gateway(services: Services) -> FastAPI:
         account = Account("/v1/chat/completions", services.model, generation, policy)
         events = account.watch(chain.run(), services.settings.request_timeout)
         headers = {
-            "x-request-id": generation.request_id,
             "x-mizan-policy": f"{policy.id}@{policy.version}",
             "x-mizan-mode": policy.mode.value,
             "x-mizan-judge": services.judge.id,

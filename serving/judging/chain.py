@@ -61,7 +61,7 @@ class Chain:
         self._choices = [Choice(index) for index in range(generation.n)]
         self._tallies = [Tally() for _ in range(generation.n)]
         self._judgements: list[Judgement | None] = [None] * generation.n
-        self._events: asyncio.Queue[Event | BaseException | None] = asyncio.Queue()
+        self._events: asyncio.Queue[Event | BaseException] = asyncio.Queue()
         self._usage = Usage()
         self._pumping: asyncio.Task[None] | None = None
 
@@ -79,12 +79,14 @@ class Chain:
         for task in (pump, *judging, conclusion):
             task.add_done_callback(self._report_failure)
         try:
-            while (event := await self._events.get()) is not None:
+            while True:
+                event = await self._events.get()
                 if isinstance(event, BaseException):
                     raise event
                 if isinstance(event, Settlement):
                     await _stop([pump])
-                    event = self._settled(event)
+                    yield self._settled(event)
+                    return
                 yield event
         finally:
             await _stop(tasks)

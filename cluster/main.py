@@ -12,6 +12,7 @@ import benchmarks.cli
 import cluster.chat
 import cluster.cli
 import cluster.config_cli
+import cluster.demo_cli
 import models.cli
 from cluster.context import Context
 from serving.settings import SettingsError
@@ -44,7 +45,7 @@ def settings(
     ctx.obj = Context(config)
 
 
-for area in (cluster.cli.app, cluster.chat.app, auth.cli.app):
+for area in (cluster.cli.app, cluster.chat.app, cluster.demo_cli.app, auth.cli.app):
     app.registered_commands += area.registered_commands
 app.add_typer(models.cli.app, name="models", help="The models: list, prepare, verify, show.")
 app.add_typer(benchmarks.cli.app, name="bench")

@@ -5,6 +5,7 @@ used here against the real engine. The same code serves `vllm` on GPUs and `vllm
 """
 
 import asyncio
+import copy
 import json
 import os
 from argparse import Namespace
@@ -28,6 +29,9 @@ class VllmEngine:
         self._chat = chat
         self._model = model
         self._max_model_len = max_model_len
+        # A copy of our own: switching special tokens off is state of the tokenizer, and vLLM uses its own
+        # from threads.
+        self._tokenizer = copy.deepcopy(engine.get_tokenizer())
         self._label_ids: dict[str, int] = {}
         self._score_count = 0
 
@@ -139,10 +143,6 @@ class VllmEngine:
 
     def stop(self) -> None:
         self._engine.shutdown()
-
-    @property
-    def _tokenizer(self) -> Any:
-        return self._engine.get_tokenizer()
 
     def _any_token(self) -> int:
         ids = self._tokenizer.encode("a", add_special_tokens=False)

@@ -1,0 +1,63 @@
+# Everything runs in .venv; `make` alone lists the targets.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+RUN := .venv/bin/
+MIZAN := $(RUN)mizan
+
+.PHONY: help
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+.venv/.installed: requirements/install requirements/runtime.txt requirements/dev.txt requirements/torch.txt requirements/uv.txt pyproject.toml
+	requirements/install dev
+	@touch $@
+
+.PHONY: install
+install: .venv/.installed  ## create .venv from the pinned lists
+
+.PHONY: models
+models: install  ## fetch, convert and verify the two embedded models
+	$(MIZAN) models prepare --all-default
+
+.PHONY: demo
+demo: install  ## start the stack, hold real judged conversations, print answers and verdicts, stop
+	$(MIZAN) demo
+
+.PHONY: serve
+serve: install  ## start the stack, print address, token and a curl, keep it running
+	$(MIZAN) serve
+
+.PHONY: test
+test: models  ## all tests, those with real models and the real stack included
+	$(RUN)python -m pytest
+
+.PHONY: test-fast
+test-fast: install  ## the tests that start neither models nor Ray
+	$(RUN)python -m pytest -m "not stack and not models and not keycloak"
+
+.PHONY: lint
+lint: install  ## ruff, in check mode
+	$(RUN)ruff check . && $(RUN)ruff format --check .
+
+.PHONY: types
+types: install  ## mypy --strict
+	$(RUN)mypy
+
+.PHONY: check
+check: lint types test  ## what CI runs
+
+.PHONY: mutations
+mutations: install  ## hand-made faults in the chain, each of which a test must catch
+	$(RUN)python -m tests.mutations.run
+
+.PHONY: bench
+bench: install  ## what judging costs: the whole stack against bare vLLM, in one run
+	$(RUN)python -m benchmarks.against_bare_vllm
+
+.PHONY: lock
+lock: install  ## rewrite the hashes of the pinned lists
+	requirements/lock
+
+.PHONY: clean
+clean:  ## remove what the build made here; models stay in the cache
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis reports

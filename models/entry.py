@@ -96,6 +96,13 @@ class LocalSource(_Strict):
 Source = Annotated[PackageSource | HubSource | LocalSource, Field(discriminator="kind")]
 
 
+class Adapter(_Strict):
+    """A LoRA adapter that travels with Mizan and is merged into the converted weights."""
+
+    folder: InsidePath = Field(description="Folder below this package.")
+    files: dict[InsidePath, Sha256] = Field(min_length=1, description="Digests of what is read from it.")
+
+
 class GgufConversion(_Strict):
     """GGUF weights to bfloat16 safetensors and a tokenizer, which is what vLLM serves fastest."""
 
@@ -106,6 +113,7 @@ class GgufConversion(_Strict):
     )
     split_digits: bool = Field(default=False, description="The tokenizer must treat every digit on its own.")
     result_bytes: int = Field(gt=0, description="Rough size of the result, for the check of free space.")
+    adapter: Adapter | None = Field(default=None, description="Merged into the weights after conversion.")
     reproduces: Sha256 | None = Field(
         default=None,
         description="Model digest that the pinned converter gives. Another one is reported, not refused: the "
@@ -225,7 +233,7 @@ class ModelEntry(_Strict):
     @property
     def fingerprint(self) -> str:
         """sha256 of what decides the prepared files; another fingerprint means prepare again."""
-        conversion = self.conversion.model_dump(exclude={"reproduces"}) if self.conversion else None
+        conversion = self.conversion.model_dump(exclude={"reproduces"}, exclude_none=True) if self.conversion else None
         decisive = {
             **self.model_dump(mode="json", include={"id", "version", "source", "artefacts"}),
             "conversion": conversion,

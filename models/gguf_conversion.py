@@ -4,17 +4,50 @@ GGUF's tokenizer metadata say less than the original tokenizer files, so what th
 the catalog entry and put back here.
 """
 
+import hashlib
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from models.entry import GgufConversion
+from models.entry import Adapter, GgufConversion
 
 
 def main(gguf: Path, into: Path, options: GgufConversion) -> None:
-    """Convert one file; the folder receives config, generation config, weights and tokenizer."""
+    """Convert one file; the folder receives config, generation config, weights and tokenizer.
+
+    With an adapter they are merged, and the folder receives the adapter's calibration too.
+    """
+    if options.adapter is None:
+        convert(gguf, into, options)
+        return
+    from models.training.merge import merge_adapter  # noqa: PLC0415 - as below
+
+    base = into.with_name(f"{into.name}.base")
+    base.mkdir()
+    convert(gguf, base, options)
+    merge_adapter(base, adapter_folder(options.adapter), into)
+    shutil.rmtree(base)
+
+
+def adapter_folder(adapter: Adapter) -> Path:
+    """The adapter's folder, once its files have been checked.
+
+    Raises:
+        ValueError: a file is missing or is not the pinned one.
+    """
+    folder = Path(__file__).parent / adapter.folder
+    for name, expected in adapter.files.items():
+        file = folder / name
+        if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != expected:
+            raise ValueError(f"the adapter's {name} is not the one that the catalog pins")
+    return folder
+
+
+def convert(gguf: Path, into: Path, options: GgufConversion) -> None:
+    """Write what the GGUF file holds in the form that is served."""
     import torch  # noqa: PLC0415 - the tests of the repairs need no torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig  # noqa: PLC0415 - the tests of the repairs need no torch
 

@@ -164,10 +164,16 @@ class Supervisor:
         import ray  # noqa: PLC0415  only where it was started
         from ray import serve  # noqa: PLC0415  as above
 
+        from serving.app import APPLICATION  # noqa: PLC0415  as above
+
+        shared = self._settings.ray.address is not None
         if ray.is_initialized():
-            serve.shutdown()
+            if shared:
+                serve.delete(APPLICATION)
+            else:
+                serve.shutdown()
             ray.shutdown()
-        if self._settings.ray.address is None:
+        if not shared:
             shutil.rmtree(self._instance.ray_folder, ignore_errors=True)
 
     def _say(self, phase: Phase, detail: str = "") -> None:

@@ -1,0 +1,1 @@
+"""End to end: the real stack under Ray Serve with both real models."""

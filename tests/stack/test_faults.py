@@ -1,0 +1,62 @@
+"""What is killed, and what must not leave then."""
+
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from cluster.processes import marked
+from tests.stack.running import Stack
+
+pytestmark = pytest.mark.stack
+
+LONG = "Tell me a very long story about a mine and the people who work there."
+
+
+def _processes(stack: Stack, title: str) -> list[psutil.Process]:
+    return [process for process in marked(stack.instance) if title in " ".join(process.cmdline())]
+
+
+def _until(condition: Callable[[], bool], patience: float) -> None:
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.2)
+
+
+def _unfinished(stack: Stack) -> float:
+    return stack.metric("vllm:num_requests_running") + stack.metric("vllm:num_requests_waiting")
+
+
+def test_a_client_that_leaves_stops_generation_and_judging(stack: Stack) -> None:
+    for _ in stack.stream(LONG, max_tokens=1000, temperature=1.0):
+        break
+    _until(lambda: stack.metric("mizan_requests_in_flight") == 0, 5)
+    _until(lambda: _unfinished(stack) == 0, 15)
+
+
+def test_killing_the_judge_in_mid_stream_releases_nothing_unjudged(stack: Stack) -> None:
+    """The stream ends by a refusal; all that was released had a passing verdict before the kill."""
+    released, finish, judgement = 0, None, None
+    for seen, chunk in enumerate(stack.stream(LONG, max_tokens=1500, temperature=1.0), start=1):
+        for choice in chunk.get("choices", []):
+            released += bool(choice["delta"].get("content"))
+            finish = choice["finish_reason"] or finish
+        judgement = chunk.get("judgement") or judgement
+        if seen == 10:
+            (replica,) = _processes(stack, "ServeReplica:mizan:Judge")
+            replica.kill()
+    assert finish == "content_filter"
+    assert judgement is not None
+    assert judgement["outcome"] == "undecided"
+    assert judgement["tokens"]["released"] <= judgement["tokens"]["judged"]
+    assert released <= judgement["tokens"]["judged"]
+    _until(lambda: stack.client.get("/health/ready").status_code == 200, 200)
+    assert stack.ask().json()["judgement"]["outcome"] == "passed"
+    assert len(_processes(stack, "ServeReplica:mizan:Judge")) == 1
+
+
+def test_no_engine_of_a_killed_replica_is_left(stack: Stack) -> None:
+    """vLLM's own process must die with its replica, or its memory would be lost."""
+    _until(lambda: len(_processes(stack, "VLLM::EngineCore")) == 2, 30)

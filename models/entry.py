@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Accelerator = Literal["cpu", "gpu"]
-JudgeFamily = Literal["yes_no", "llama_guard", "granite_guardian", "qwen3guard", "shieldgemma"]
+JudgeFamily = Literal["mizan", "yes_no", "llama_guard", "granite_guardian", "qwen3guard", "shieldgemma"]
 EngineValue = str | int | float | bool | None | list[str] | dict[str, int]
 
 

@@ -1,10 +1,11 @@
 """`mizan demo`: start a stack of its own, show it at work, stop it."""
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 import yaml
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from cluster.cli import start
@@ -12,6 +13,9 @@ from cluster.context import Context
 from cluster.free_ports import free_ports
 from cluster.instance import Instance
 from cluster.stack import bring_down
+
+if TYPE_CHECKING:
+    from cluster.demo import Result
 
 CONSOLE = Console()
 COLOURS = {"passed": "green", "flagged": "red", "undecided": "yellow"}
@@ -26,7 +30,7 @@ def demo(ctx: typer.Context) -> None:
     The stack is one of its own, on free ports. Exit 0 only if every conversation went as it should.
     """
     from auth.embedded import embedded_token  # noqa: PLC0415  not needed by `--help`
-    from cluster.demo import Result, hold, load_conversations  # noqa: PLC0415  as above
+    from cluster.demo import hold, load_conversations  # noqa: PLC0415  as above
 
     context = own_stack(ctx.obj)
     instance, settings = Instance(context.settings), context.settings
@@ -49,7 +53,7 @@ def demo(ctx: typer.Context) -> None:
 
 
 def own_stack(context: Context, name: str = "demo") -> Context:
-    """The caller's settings under another name and on free ports, written to a file the supervisor can read."""
+    """The caller's settings under another name and on free ports, in a file that the supervisor reads."""
     settings = context.settings
     gateway, issuer = free_ports(2)
     values = yaml.safe_load(context.config.read_text(encoding="utf-8")) if context.config else {}
@@ -60,28 +64,41 @@ def own_stack(context: Context, name: str = "demo") -> Context:
     file = settings.state.parent / f"{name}.yaml"
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     file.write_text(yaml.safe_dump(values), encoding="utf-8")
-    return Context(Path(file))
+    return Context(file)
 
 
-def _print(results: "list[Result]") -> None:  # type: ignore[name-defined]  # noqa: F821  imported when it runs
+def _print(results: "list[Result]") -> None:
+    """One row a conversation, wide texts under each other, so that it reads well on 80 columns."""
     table = Table(title="Judged conversations", show_lines=True, expand=True)
-    for column, ratio in (("asked", 3), ("answer", 5)):
-        table.add_column(column, ratio=ratio)
-    for column in ("verdict", "score", "first", "total", "judging", "tokens"):
-        table.add_column(column, no_wrap=True)
+    table.add_column("conversation", ratio=1)
+    table.add_column("verdict", min_width=12)
+    table.add_column("time", min_width=20)
+    table.add_column("tokens", min_width=12)
     for result in results:
-        verdict = result.outcome if result.status == 200 else f"{result.status} {result.outcome}"
-        colour = COLOURS.get(result.outcome, "cyan")
-        judgement = result.judgement
-        tokens = judgement.get("tokens", {})
-        table.add_row(
-            f"{result.conversation.prompt} [dim]({'streamed' if result.conversation.stream else 'whole'})[/]",
-            result.answer.strip(),
-            f"[{colour}]{verdict}[/]",
-            "" if judgement.get("score") is None else f"{judgement['score']:.3f}",
-            "" if result.first is None else f"{result.first:.2f} s",
-            f"{result.total:.2f} s",
-            f"{judgement['calls']} calls, {judgement['latency_ms'] / 1000:.2f} s" if judgement else "",
-            f"{tokens['released']}/{tokens['generated']}" if tokens else "",
-        )
+        conversation = result.conversation
+        asked = f"[bold]{escape(conversation.prompt)}[/]\n{escape(result.answer.strip())}"
+        table.add_row(asked, _verdict(result), _times(result), _tokens(result))
     CONSOLE.print(table)
+
+
+def _verdict(result: "Result") -> str:
+    colour = COLOURS.get(result.outcome, "cyan")
+    name = result.outcome if result.status == 200 else f"{result.status}\n{result.outcome}"
+    score = result.judgement.get("score")
+    return f"[{colour}]{name}[/]" + ("" if score is None else f"\nscore {score:.3f}")
+
+
+def _times(result: "Result") -> str:
+    lines = [] if result.first is None else [f"first token {result.first:5.2f} s"]
+    lines.append(f"total       {result.total:5.2f} s")
+    if result.judgement:
+        lines.append(f"judging     {result.judgement['latency_ms'] / 1000:5.2f} s")
+    return "\n".join(lines)
+
+
+def _tokens(result: "Result") -> str:
+    if not result.judgement:
+        return ""
+    tokens = result.judgement["tokens"]
+    fates = "\n".join(f"{tokens[fate]:3d} {fate}" for fate in ("generated", "judged", "released"))
+    return f"{fates}\n{result.judgement['calls']:3d} checks"

@@ -119,7 +119,7 @@ class Chain:
         least = self._policy.first_window
         while True:
             window = await choice.window(least, whole=self._policy.mode is Mode.GATE)
-            least = 1
+            least = self._policy.least_window
             for stage, text in _judged(window):
                 verdict = await self._check(stage, text)
                 judgement.add(verdict)

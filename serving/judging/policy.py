@@ -50,6 +50,9 @@ class Policy(Strict):
     mode: Mode = Mode.WINDOW
     action: Literal["refuse"] = "refuse"
     first_window: int = Field(default=8, ge=1, le=4096, description="Tokens gathered before the first check.")
+    least_window: int = Field(
+        default=4, ge=1, le=4096, description="Tokens gathered, at least, before each further check."
+    )
     judge_timeout: float = Field(default=20.0, gt=0, le=300, description="Seconds one judge call may take.")
     label_mass_floor: float = Field(
         default=0.5,

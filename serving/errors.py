@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
 
 from auth.refusals import AuthenticationError
 from serving.judging.protocols import EngineError
@@ -53,6 +54,8 @@ def as_request_error(error: Exception) -> RequestError:
     if isinstance(error, EngineError):
         headers = {"Retry-After": "1"} if error.status == 503 else {}
         return RequestError(error.status, error.message, code=error.code, param=error.param, headers=headers)
+    if isinstance(error, ClientDisconnect):
+        return RequestError(499, "The client has disconnected.", code="disconnected")  # read by nobody
     return RequestError(500, "The server failed to handle this request.", code="internal_error")
 
 

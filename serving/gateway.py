@@ -8,6 +8,7 @@ import structlog
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from auth.refusals import AuthenticationError
 from serving.accounting import Account
@@ -15,11 +16,12 @@ from serving.admission import admit, read_body, require_model
 from serving.answers import Envelope, complete
 from serving.conversations import conversation_of
 from serving.errors import RequestError, as_request_error, error_response
-from serving.judging.chain import Chain
+from serving.judging.chain import Chain, Event
 from serving.judging.protocols import EngineError
 from serving.openai_api import parse_chat_request
+from serving.presence import while_connected
 from serving.services import Caller, Services
-from serving.streaming import JudgedStream, with_first
+from serving.streaming import JudgedStream
 from serving.telemetry import exposition
 
 LOG = structlog.get_logger(__name__)
@@ -33,7 +35,14 @@ def create_gateway(services: Services) -> FastAPI:
         yield
         await services.verifier.close()
 
-    app = FastAPI(title="Mizan", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="Mizan",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _error)
     for known in (RequestError, *_KNOWN_ERRORS):
@@ -93,15 +102,15 @@ def create_gateway(services: Services) -> FastAPI:
         }
         if not chat_request.stream:
             async with aclosing(events):
-                answer = await complete(events, envelope, generation.n)
+                answer = await while_connected(request.receive, complete(events, envelope, generation.n))
             headers["x-mizan-outcome"] = answer["judgement"]["outcome"]
             return JSONResponse(answer, headers=headers)
         try:
-            first = await anext(events)
+            first = await while_connected(request.receive, _first(events))
         except BaseException:
             await events.aclose()
             raise
-        return JudgedStream(with_first(first, events), envelope, headers)
+        return JudgedStream(first, events, envelope, headers)
 
     return app
 
@@ -117,7 +126,11 @@ def _model_object(services: Services, model: str) -> dict[str, object]:
     }
 
 
-_KNOWN_ERRORS = (AuthenticationError, EngineError)
+async def _first(events: AsyncGenerator[Event, None]) -> Event:
+    return await anext(events)
+
+
+_KNOWN_ERRORS = (AuthenticationError, EngineError, ClientDisconnect)
 
 
 async def _error(_: Request, error: Exception) -> Response:
@@ -131,4 +144,7 @@ async def _http_error(_: Request, error: Exception) -> Response:
     """What the router itself refuses: unknown paths and methods."""
     status = getattr(error, "status_code", 500)
     message = {404: "There is no such route.", 405: "This route does not take that method."}.get(status)
-    return error_response(RequestError(status, message or "The request was refused.", code="invalid_route"))
+    headers = getattr(error, "headers", None)  # Allow, with a 405
+    return error_response(
+        RequestError(status, message or "The request was refused.", code="invalid_route", headers=headers)
+    )

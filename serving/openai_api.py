@@ -5,12 +5,19 @@ Source: the OpenAI API reference, `POST /v1/chat/completions`.
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from serving.errors import RequestError
 
+TEXT, LIST = "(text)", "(list)"
+"""Which form a value has that may be one text or a list; told apart so that an error names one place."""
+
+TextOrList = Discriminator(lambda value: LIST if isinstance(value, list) else TEXT)
+
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9_-]+$")]
-Stop = Annotated[str, Field(min_length=1, max_length=256)]
+StopText = Annotated[str, Field(min_length=1, max_length=256)]
+StopTexts = Annotated[list[StopText], Field(max_length=4)]
+Stop = Annotated[Annotated[StopText, Tag(TEXT)] | Annotated[StopTexts, Tag(LIST)], TextOrList]
 
 
 class _Strict(BaseModel):
@@ -22,7 +29,8 @@ class TextPart(_Strict):
     text: str
 
 
-Content = str | Annotated[list[TextPart], Field(min_length=1, max_length=256)]
+TextParts = Annotated[list[TextPart], Field(min_length=1, max_length=256)]
+Content = Annotated[Annotated[str, Tag(TEXT)] | Annotated[TextParts, Tag(LIST)], TextOrList]
 
 
 class FunctionCall(_Strict):
@@ -91,7 +99,7 @@ class ChatRequest(_Strict):
     top_p: float | None = Field(default=None, gt=0, le=1)
     presence_penalty: float | None = Field(default=None, ge=-2, le=2)
     frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
-    stop: Stop | Annotated[list[Stop], Field(max_length=4)] | None = None
+    stop: Stop | None = None
     seed: int | None = Field(default=None, ge=-(2**63), le=2**63 - 1)
     logprobs: bool = False
     user: str | None = Field(default=None, max_length=256)
@@ -133,7 +141,12 @@ def _refusal(error: ValidationError) -> RequestError:
     first = max(details, key=lambda detail: len(detail["loc"]))
     if first["type"] == "json_invalid":
         return RequestError(400, "The body is not valid JSON.", code="invalid_json")
-    param = ".".join(str(part) for part in first["loc"] if part not in _DISCRIMINATORS) or None
+    param = _path(first["loc"]) or None
+    if first["type"].startswith("union_tag"):
+        # Pydantic would repeat the role that was given.
+        code = "missing_required_parameter" if first["type"] == "union_tag_not_found" else "invalid_value"
+        message = f"{param}.role must be one of system, developer, user, assistant, tool."
+        return RequestError(400, message, code=code, param=f"{param}.role")
     if first["type"] == "extra_forbidden":
         return RequestError(400, f"Unknown field: {param}.", code="unknown_parameter", param=param)
     message = str(first["msg"]).removeprefix("Value error, ")
@@ -141,4 +154,9 @@ def _refusal(error: ValidationError) -> RequestError:
     return RequestError(400, f"{param or 'The request'}: {message}.", code=code, param=param)
 
 
-_DISCRIMINATORS = {"system", "developer", "user", "assistant", "tool", "str"}
+def _path(location: tuple[int | str, ...]) -> str:
+    """Where the error is, without pydantic's union tags. An unknown field's name may be of any length."""
+    parts = list(location)
+    if parts[:1] == ["messages"] and len(parts) > 2:
+        del parts[2]  # the role
+    return ".".join(str(part)[:64] for part in parts if part not in (TEXT, LIST))

@@ -1,7 +1,6 @@
 """A judged answer as a stream of server-sent events."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -15,10 +14,14 @@ class JudgedStream(StreamingResponse):
     """A stream that, however it ends, has stopped generation and judging before it returns."""
 
     def __init__(
-        self, events: AsyncGenerator[Event, None], envelope: Envelope, headers: dict[str, str]
+        self,
+        first: Event,
+        rest: AsyncGenerator[Event, None],
+        envelope: Envelope,
+        headers: dict[str, str],
     ) -> None:
-        self._events = events
-        content = _guarded(stream(events, envelope))
+        self._rest = rest
+        content = _guarded(stream(_chained(first, rest), envelope))
         super().__init__(
             content, media_type="text/event-stream", headers={**headers, "cache-control": "no-cache"}
         )
@@ -27,7 +30,7 @@ class JudgedStream(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            await self._events.aclose()
+            await self._rest.aclose()
 
 
 async def _guarded(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
@@ -40,8 +43,7 @@ async def _guarded(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes,
         yield sse(error_body(mapped.status, mapped.message, mapped.code, mapped.param))
 
 
-async def with_first(first: Event, rest: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
-    async with aclosing(rest):
-        yield first
-        async for event in rest:
-            yield event
+async def _chained(first: Event, rest: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+    yield first
+    async for event in rest:
+        yield event

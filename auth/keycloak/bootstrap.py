@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from keycloak import KeycloakAdmin
 from keycloak.exceptions import KeycloakGetError
 
+from auth.keycloak.credentials import ClientCredentials, UnusableCredentials, read_client, write_private
 from auth.keycloak.realm import (
     AUDIENCE_SCOPE,
     BASE_SCOPES,
@@ -153,3 +155,17 @@ class RealmBootstrap:
 
 def _names(roles: Iterable[Mapping[str, Any]]) -> set[str]:
     return {role["name"] for role in roles}
+
+
+def keep_reader_credentials(admin: KeycloakAdmin, definition: RealmDefinition, path: Path) -> bool:
+    """Write the reader's current secret to `path` (mode 0600). Says whether that changed the file."""
+    identifier = str(admin.get_client_id(definition.reader_client))
+    secret = admin.get_client_secrets(identifier)["value"]
+    current = ClientCredentials(client_id=definition.reader_client, client_secret=secret)
+    try:
+        if read_client(path) == current:
+            return False
+    except UnusableCredentials:
+        pass
+    write_private(path, current.model_dump_json())
+    return True

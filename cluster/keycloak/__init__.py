@@ -1,0 +1,1 @@
+"""A real Keycloak server on loopback: obtained, built once, started, watched and stopped."""

@@ -1,0 +1,1 @@
+"""Keycloak as the tenant directory: the real server where it can be had, a scripted one for faults."""

@@ -1,11 +1,13 @@
 """Bringing a stack up and down from the outside: what `mizan up` and `mizan down` do."""
 
+import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+import psutil
 
 from cluster.environment import stack_environment
 from cluster.instance import Instance, Phase, Report
@@ -38,17 +40,9 @@ def bring_up(instance: Instance, config: Path | None, heard: Heard, patience: fl
     command = [sys.executable, "-m", "cluster.supervisor"]
     if config is not None:
         command += ["--config", str(config.absolute())]
-    with instance.log.open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603  our own module, no shell
-            command,
-            env=stack_environment(instance),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+    supervisor = _spawn(command, instance)
     try:
-        _await_ready(instance, process, heard, patience)
+        _await_ready(instance, supervisor, heard, patience)
     except BaseException:
         bring_down(instance)
         raise
@@ -75,9 +69,24 @@ def sweep(instance: Instance) -> int:
     return len(leftovers)
 
 
-def _await_ready(
-    instance: Instance, process: "subprocess.Popen[bytes]", heard: Heard, patience: float
-) -> None:
+def _spawn(command: list[str], instance: Instance) -> psutil.Process:
+    """Start a process in a session of its own, its output in the stack's log; it outlives its parent."""
+    log_flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    pid = os.posix_spawn(
+        command[0],
+        command,
+        stack_environment(instance),
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(instance.log), log_flags, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
+    return psutil.Process(pid)
+
+
+def _await_ready(instance: Instance, process: psutil.Process, heard: Heard, patience: float) -> None:
     deadline = time.monotonic() + patience
     last: Report | None = None
     while time.monotonic() < deadline:
@@ -89,7 +98,7 @@ def _await_ready(
                 return
             if report.phase is Phase.FAILED:
                 raise StackError(f"{report.detail} (log: {instance.log})")
-        if process.poll() is not None:
-            raise StackError(f"the supervisor ended with status {process.returncode} (log: {instance.log})")
+        if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
+            raise StackError(f"the supervisor ended (log: {instance.log})")
         time.sleep(0.1)
     raise StackError(f"the stack is not ready after {patience:.0f} s (log: {instance.log})")

@@ -93,6 +93,14 @@ class Chain:
 
     async def _pump(self) -> None:
         """Move the engine's chunks into their choices. Cancelling it closes the engine's generator."""
+        try:
+            await self._move()
+        except asyncio.CancelledError:
+            if _is_cancelled():
+                raise
+            raise EngineError(503, "The model broke off its answer.", code="model_unavailable") from None
+
+    async def _move(self) -> None:
         async with aclosing(self._engine.generate(self._generation)) as deltas:
             async for delta in deltas:
                 self._usage = delta.usage
@@ -140,21 +148,25 @@ class Chain:
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
-            async with asyncio.timeout(self._policy.judge_timeout):
+            async with asyncio.timeout(self._policy.judge_timeout) as limit:
                 verdict = await self._judge.judge(check, self._policy)
+            if limit.expired():
+                raise TimeoutError
             if verdict.stage is not stage:
                 raise JudgeError("garbled", "the verdict is on another stage than was asked")
+            if verdict.score is not None and not 0.0 <= verdict.score <= 1.0:
+                raise JudgeError("garbled", "the verdict's score is not a probability")
         except TimeoutError:
             verdict = self._undecided(stage, "timeout")
         except JudgeError as error:
             verdict = self._undecided(stage, error.reason)
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
             verdict = self._undecided(stage, "cancelled")
         except Exception:  # noqa: BLE001  a judge that fails in an unforeseen way must block, not crash
             verdict = self._undecided(stage, "failed")
+        if _is_cancelled():
+            # Also where the judge swallowed it: the chain is being closed and must not wait on.
+            raise asyncio.CancelledError
         return verdict if verdict.latency else replace(verdict, latency=loop.time() - started)
 
     def _undecided(self, stage: Stage, reason: str) -> Verdict:
@@ -216,6 +228,12 @@ def _judged(window: Window) -> list[tuple[Stage, str]]:
     if any(chunk.text and chunk.tool for chunk in window.chunks):
         stages.append((Stage.TOOL_CALL, window.tool_text))
     return stages
+
+
+def _is_cancelled() -> bool:
+    """Whether this task itself was cancelled, rather than something it awaits raising CancelledError."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _stop(tasks: "list[asyncio.Task[Any]]") -> None:

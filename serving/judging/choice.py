@@ -27,6 +27,7 @@ class Choice:
     tokens: int = 0
     finished: bool = False
     closed: bool = False
+    calling: bool = False
     _held: list[Chunk] = field(default_factory=list)
     _held_tokens: int = 0
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -38,6 +39,7 @@ class Choice:
         if self.closed:
             return
         if chunk.tool:
+            self.calling = True
             self.tool_text += chunk.text
         else:
             self.text += chunk.text
@@ -67,6 +69,6 @@ class Choice:
     def _ready(self, least: int, whole: bool) -> bool:
         if self.finished:
             return True
-        if whole or self.tool_text or not any(chunk.text for chunk in self._held):
+        if whole or self.calling or not any(chunk.text for chunk in self._held):
             return False
         return self._held_tokens >= least

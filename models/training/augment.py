@@ -3,10 +3,11 @@
 import random
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import replace
 
 from models.training.examples import Example
-from models.training.format import Kind
+from models.training.format import Kind, Turn
 
 _ARABIC_MARKS = re.compile("[\u064b-\u0652\u0640]")
 
@@ -57,3 +58,28 @@ def embed(example: Example, harmless: list[Example], rng: random.Random) -> Exam
     pieces.insert(rng.randint(0, len(pieces)), example.text)
     joined = rng.choice([" ", "\n", "\n\n"]).join(piece.strip() for piece in pieces)
     return replace(example, text=joined, augmented=(*example.augmented, "embedded"))
+
+
+def in_conversation(
+    example: Example, systems: Sequence[str], exchanges: Sequence[Example], rng: random.Random
+) -> Example:
+    """The example later in a conversation: after a system prompt, a harmless exchange, or both.
+
+    Without it the judge would learn that a system prompt announces an attack, as the public rows that have
+    one are all attacks.
+    """
+    before: tuple[Turn, ...] = ()
+    choice = rng.randrange(3)
+    if choice != 1 and not (example.context and example.context[0].role == "system"):
+        before = (Turn("system", rng.choice(systems)),)
+    if choice != 0 and exchanges:
+        earlier = rng.choice(exchanges)
+        answer = " ".join(earlier.text.split(" ")[:40])
+        before = (
+            *before,
+            *(turn for turn in earlier.context if turn.role == "user"),
+            Turn("assistant", answer),
+        )
+    system = tuple(turn for turn in example.context if turn.role == "system")
+    rest = tuple(turn for turn in example.context if turn.role != "system")
+    return replace(example, context=(*system, *before, *rest), augmented=(*example.augmented, "conversation"))

@@ -59,15 +59,15 @@ def _cutoff(examples: Sequence[Example], logits: Sequence[float]) -> float:
 
 
 def _worth(examples: Sequence[Example], logits: Sequence[float], cutoff: float) -> float:
-    """Mean over groups: F1 less half the false-positive rate where a group has both labels, recall where all
-    of it is harmful, and where none of it is, four times the false alarms weigh against it."""
+    """Mean over groups, small ones weighing less: F1 less half the false-positive rate where a group has both
+    labels, recall where all of it is harmful, and where none of it is, the false alarms weigh four times."""
     groups: dict[tuple[str, str], list[int]] = {}
     for index, example in enumerate(examples):
         groups.setdefault((example.file, example.lang), []).append(index)
     worths = []
+    weights = []
     for members in groups.values():
-        if len(members) < 5:
-            continue
+        weights.append(min(1.0, len(members) / 40))
         found = figures(
             "", [examples[i].unsafe for i in members], [logits[i] for i in members], [cutoff] * len(members)
         )
@@ -77,4 +77,4 @@ def _worth(examples: Sequence[Example], logits: Sequence[float], cutoff: float) 
             worths.append(found.recall)
         else:
             worths.append(1 - 4 * (found.false_positive_rate or 0.0))
-    return sum(worths) / max(1, len(worths))
+    return sum(w * x for w, x in zip(weights, worths, strict=True)) / max(1e-9, sum(weights))

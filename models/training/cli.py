@@ -90,6 +90,7 @@ def calibrate(
     adapter: Annotated[Path, typer.Option(help="Adapter to calibrate; calibration.json is written there.")],
     data: DataOption,
     recipe: RecipeOption = RECIPE,
+    most: Annotated[int, typer.Option(help="Rows of each file, language and label at most.")] = 80,
 ) -> None:
     """Fit temperature and thresholds on the development split and show its figures."""
     import json  # noqa: PLC0415 - beside the imports below
@@ -100,7 +101,7 @@ def calibrate(
     from models.training.recipe import load_recipe  # noqa: PLC0415 - keeps `mizan --help` fast
 
     paths = Paths(base=base, data=(*data, *OWN_DATA), run=adapter)
-    examples = development(paths, load_recipe(recipe))
+    examples = development(paths, load_recipe(recipe), most)
     scores = score_adapter(paths, adapter, examples)
     logits = [score.logit for score in scores]
     fitted = fit(examples, logits)
@@ -118,13 +119,14 @@ def calibrate(
 
 def _show(calibration: dict[str, Any]) -> None:
     from rich.console import Console  # noqa: PLC0415 - keeps `mizan --help` fast
+    from rich.markup import escape  # noqa: PLC0415 - keeps `mizan --help` fast
     from rich.table import Table  # noqa: PLC0415 - keeps `mizan --help` fast
 
     table = Table("development rows", "rows", "unsafe", "AUROC", "F1", "recall", "false positives")
     for figures in calibration["figures"]:
         shares = [figures[key] for key in ("auroc", "f1", "recall", "false_positive_rate")]
         table.add_row(
-            figures["name"],
+            escape(figures["name"]),
             str(figures["rows"]),
             str(figures["unsafe"]),
             *("" if share is None else f"{share:.3f}" for share in shares),

@@ -1,11 +1,12 @@
 """From labelled rows to the examples of an epoch, balanced as the recipe says."""
 
+import json
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.training.augment import embed, vary
+from models.training.augment import embed, in_conversation, vary
 from models.training.examples import Example, from_row
 from models.training.format import Kind
 from models.training.groups import group_ids, held_out
@@ -13,6 +14,9 @@ from models.training.recipe import Recipe, RecipeError
 from models.training.rows import Row, read_all
 from models.training.shuffling import shuffler
 
+SYSTEM_PROMPTS: tuple[str, ...] = tuple(
+    json.loads((Path(__file__).parent / "passages" / "system-prompts.json").read_text(encoding="utf-8"))
+)
 _MOST_ROWS_OF_A_FILE = 4000
 
 
@@ -85,8 +89,13 @@ def epoch(split: Split, recipe: Recipe, number: int) -> list[Example]:
     for example in examples:
         if not example.unsafe and len(example.text) < 300 and not example.context:
             harmless.setdefault((example.kind, example.lang), []).append(example)
+    systems = (*SYSTEM_PROMPTS, *(e.context[0].text for e in examples if _has_system(e)))
+    exchanges = [e for e in examples if e.kind is Kind.ANSWER and not e.unsafe and len(e.text) < 400]
     result = []
-    for example in examples:
+    for drawn in examples:
+        example = drawn
+        if example.kind is not Kind.TEXT and rng.random() < recipe.conversation:
+            example = in_conversation(example, systems, exchanges, rng)
         around = harmless.get((example.kind, example.lang))
         if around and not example.context and len(example.text) < 300 and rng.random() < recipe.embedding:
             result.append(embed(example, around, rng))
@@ -94,6 +103,10 @@ def epoch(split: Split, recipe: Recipe, number: int) -> list[Example]:
             result.append(vary(example, rng, recipe.typing, recipe.truncation, recipe.as_text))
     rng.shuffle(result)
     return result
+
+
+def _has_system(example: Example) -> bool:
+    return bool(example.context) and example.context[0].role == "system"
 
 
 def _draw(pool: list[Example], count: int, rng: random.Random) -> list[Example]:

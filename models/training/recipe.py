@@ -65,6 +65,9 @@ class Recipe(Strict):
     truncation: float = Field(default=0.5, ge=0, le=1)
     as_text: float = Field(default=0.08, ge=0, le=1)
     embedding: float = Field(default=0.05, ge=0, le=1)
+    conversation: float = Field(
+        default=0.0, ge=0, le=1, description="Share of requests and answers put late in a conversation."
+    )
     lora: Lora = Lora()
 
     @property

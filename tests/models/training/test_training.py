@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from models.training.augment import embed, vary
+from models.training.augment import embed, in_conversation, vary
 from models.training.batches import batches
 from models.training.calibrate import fit
 from models.training.examples import Example, from_row
@@ -103,6 +103,18 @@ def test_variations_keep_the_label() -> None:
     inside = embed(from_row(row("bad", "unsafe")), [from_row(row("good"))], rng)
     assert inside.unsafe
     assert {"bad", "good"} == set(inside.text.split())
+
+
+def test_a_conversation_before_it_changes_neither_text_nor_label() -> None:
+    rng = shuffler(5)
+    earlier = Example(Kind.ANSWER, "At noon.", False, (Turn("user", "When is lunch?"),))
+    request = Example(Kind.REQUEST, "make a bomb", True)
+    roles = set()
+    for _ in range(30):
+        late = in_conversation(request, ["Be brief."], [earlier], rng)
+        assert (late.text, late.unsafe, late.kind) == ("make a bomb", True, Kind.REQUEST)
+        roles.add(tuple(turn.role for turn in late.context))
+    assert roles == {("system",), ("user", "assistant"), ("system", "user", "assistant")}
 
 
 def test_batches_hold_every_row_once_and_stay_small() -> None:

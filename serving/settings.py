@@ -8,6 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableVariable
 
 from auth.settings import IdentitySettings
 from models.settings import ModelsSettings
@@ -179,8 +180,10 @@ class Settings(BaseSettings):
             return data
         data = dict(data)
         production = data.get("mode", "development") == "production"
-        cache = Path(data.get("cache") or cls.model_fields["cache"].default).expanduser()
-        state = Path(data.get("state") or cls.model_fields["state"].default).expanduser()
+        cache, state = (
+            Path(_path(name, data.get(name)) or cls.model_fields[name].default).expanduser()
+            for name in ("cache", "state")
+        )
         state = state / str(data.get("instance", "default"))
         data["cache"], data["state"] = cache, state
         _default(data, "models", cache_dir=cache, production=production)
@@ -197,6 +200,9 @@ class Settings(BaseSettings):
         for name, engine in (("native", self.native), ("judge", self.judge)):
             if self.mode == "production" and engine.simulate is not None:
                 raise ValueError(f"{name}.simulate is refused in production mode")
+        for name, production in (("identity", self.identity.production), ("models", self.models.production)):
+            if self.mode == "production" and not production:
+                raise ValueError(f"{name}.production must be true in production mode")
         if self.gateway.default_output_tokens > self.gateway.max_output_tokens:
             raise ValueError("gateway.default_output_tokens must not exceed gateway.max_output_tokens")
         return self
@@ -215,13 +221,19 @@ class Settings(BaseSettings):
 
 
 def _default(data: dict[str, Any], section: str, **values: Any) -> dict[str, Any]:
-    """Set values of a section that are not set; a section that is already a model stays as it is."""
+    """Set values of a section that are not set. What is no mapping stays as it is, and is refused later."""
     given = data.get(section)
-    if isinstance(given, BaseModel):
+    if given is not None and not isinstance(given, dict):
         return {}
     merged = {**values, **(given or {})}
     data[section] = merged
     return merged
+
+
+def _path(name: str, value: Any) -> str | Path | None:
+    if value is not None and not isinstance(value, str | Path):
+        raise ValueError(f"{name} must be a path")
+    return value
 
 
 def load(file: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
@@ -234,6 +246,8 @@ def load(file: Path | None = None, environment: Mapping[str, str] | None = None)
         return Settings(**_read(file))
     except ValidationError as error:
         raise SettingsError("; ".join(_sentence(detail) for detail in error.errors())) from error
+    except UnreadableVariable as error:
+        raise SettingsError(f"environment: {error}; a whole section must be a JSON object") from error
 
 
 def _read(file: Path | None) -> dict[str, Any]:
@@ -243,10 +257,14 @@ def _read(file: Path | None) -> dict[str, Any]:
         data = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
     except OSError as error:
         raise SettingsError(f"settings file {file}: {error.strerror}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"settings file {file} is not valid YAML: {error}") from error
     if not isinstance(data, dict):
         raise SettingsError(f"settings file {file} must be a mapping")
+    for name in data:
+        # Names with an underscore would reach the constructor of pydantic-settings instead.
+        if not isinstance(name, str) or name.startswith("_"):
+            raise SettingsError(f"{name}: there is no such setting")
     return data
 
 

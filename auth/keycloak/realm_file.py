@@ -12,7 +12,7 @@ REALM_FILE: Final = Path(__file__).with_name("realm.json")
 
 # Naming client scopes in a file keeps Keycloak from making its own, so all of them are in it.
 _SCOPES: Final = ("clientScopes", "defaultDefaultClientScopes", "defaultOptionalClientScopes")
-# `userinfo.token.claim` is filled in by an import, and by nothing else, from `id.token.claim`.
+# The last two are filled in by an import, and by nothing else.
 _VOLATILE: Final = frozenset(
     {
         "id",
@@ -23,6 +23,7 @@ _VOLATILE: Final = frozenset(
         "client.secret.creation.time",
         "realm_client",
         "userinfo.token.claim",
+        "post.logout.redirect.uris",
     }
 )
 

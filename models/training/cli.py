@@ -137,6 +137,22 @@ def _show(calibration: dict[str, Any]) -> None:
 
 
 @app.command()
+def split(
+    out: Annotated[Path, typer.Argument(help="File to write (*.jsonl); keep it where the data may be kept.")],
+    data: DataOption,
+    recipe: RecipeOption = RECIPE,
+) -> None:
+    """Write the rows that training never sees: the development split, and what only measures."""
+    from models.training.mix import data_files, split_rows  # noqa: PLC0415 - keeps `mizan --help` fast
+    from models.training.recipe import load_recipe  # noqa: PLC0415 - keeps `mizan --help` fast
+
+    parts = split_rows(data_files([*data, *OWN_DATA]), load_recipe(recipe))
+    rows = (*parts.development, *parts.measuring)
+    out.write_text("".join(row.model_dump_json() + "\n" for row in rows), encoding="utf-8")
+    typer.echo(f"{len(rows)} rows: {out}")
+
+
+@app.command()
 def mix(data: DataOption, recipe: RecipeOption = RECIPE) -> None:
     """Show how many examples of each kind, language and label an epoch holds."""
     from rich.console import Console  # noqa: PLC0415 - keeps `mizan --help` fast

@@ -36,7 +36,7 @@ def data_files(folders: Iterable[Path]) -> list[Path]:
 
 def split_rows(paths: Sequence[Path], recipe: Recipe) -> Split:
     """Read and split. Exact repetitions of a text of one kind are dropped, the first one stays."""
-    rng = shuffler(recipe.seed)
+    rng = shuffler(recipe.split_seed)
     by_file: dict[str, list[Row]] = {}
     for row in read_all(paths):
         by_file.setdefault(row.file, []).append(row)
@@ -53,7 +53,7 @@ def split_rows(paths: Sequence[Path], recipe: Recipe) -> Split:
             if row.kind != "pair" and key not in seen:
                 seen.add(key)
                 rows.append(row)
-    out = held_out(rows, group_ids(rows), recipe.held_out, recipe.seed)
+    out = held_out(rows, group_ids(rows), recipe.held_out, recipe.split_seed)
     return Split(
         train=tuple(row for row, is_out in zip(rows, out, strict=True) if not is_out),
         development=tuple(row for row, is_out in zip(rows, out, strict=True) if is_out),

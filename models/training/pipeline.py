@@ -112,7 +112,7 @@ def development(paths: Paths, recipe: Recipe, most: int = 80) -> list[Example]:
     label: the first in a fixed shuffled order."""
     split = split_rows(data_files(paths.data), recipe)
     rows = [row for row in (*split.development, *split.measuring) if row.kind != "pair"]
-    shuffler(recipe.seed, "development").shuffle(rows)
+    shuffler(recipe.split_seed, "development").shuffle(rows)
     kept: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
         kept.setdefault((row.file, row.lang, row.label), []).append(row)

@@ -40,6 +40,9 @@ class Recipe(Strict):
 
     name: str
     seed: int = 17
+    split_seed: int = Field(
+        default=17, description="The same for every stage, or one trains on what another measures."
+    )
     mix: tuple[Share, ...] = Field(min_length=1)
     never_train: tuple[str, ...] = Field(
         default=("omcd-eval-only-darija",), description="Files for thresholds and measuring only."

@@ -41,7 +41,7 @@ def read_rows(path: Path) -> Iterator[Row]:
         if not line.strip():
             continue
         try:
-            yield Row.model_validate({**json.loads(line), "file": path.stem})
+            yield Row.model_validate({"file": path.stem, **json.loads(line)})
         except (json.JSONDecodeError, ValidationError, TypeError) as error:
             raise DataError(f"{path}:{number}: {error}") from error
 

@@ -43,7 +43,7 @@ def evaluate(  # noqa: PLR0917 - typer passes every option by name
     backend: BackendOption = "transformers",
     limit: Annotated[int, typer.Option(help="Rows of each file and label at most; 0 for all.")] = 0,
     resamples: Annotated[int, typer.Option(help="Bootstrap resamples.", min=0)] = 200,
-    concurrency: Annotated[int, typer.Option(min=1)] = 16,
+    concurrency: Annotated[int, typer.Option(help="Rows judged at one time.", min=1)] = 64,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON.")] = None,
     html_file: Annotated[Path | None, typer.Option("--html", help="Write a report with plots.")] = None,
     rows_file: Annotated[

@@ -6,30 +6,76 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoTokenizer
 
+from models.training.batches import batches
+from models.training.network import last_hidden, load_base, output_weights
 from serving.judging.prompt import LabelScores, Question
 from serving.judging.protocols import JudgeError
-from serving.pieces import Encoded, fit
+from serving.pieces import Encoded, Fitted, fit
+
+_Waiting = tuple[Question, asyncio.Future[LabelScores]]
 
 
 class TransformersScorer:
-    """Scores one question after the other on the CPU. `limit` is the judge's context in tokens."""
+    """Scores on the CPU, all questions that wait at one time in batches of similar length.
 
-    def __init__(self, folder: Path, limit: int = 4096) -> None:
+    `limit` is the judge's context, `batch_tokens` the size of a batch, both in tokens.
+    """
+
+    def __init__(self, folder: Path, limit: int = 4096, batch_tokens: int = 2000) -> None:
         self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        self._model: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.bfloat16, attn_implementation="eager", local_files_only=True
-        ).eval()
+        self._model: Any = load_base(folder).eval()
         self._limit = limit
+        self._batch_tokens = batch_tokens
+        self._waiting: list[_Waiting] = []
+        self._draining: asyncio.Task[None] | None = None
 
     async def score(self, questions: Sequence[Question]) -> Sequence[LabelScores]:
         """Raises JudgeError where a label is not one token or the text does not fit."""
-        await asyncio.sleep(0)
-        return [self._score(question) for question in questions]
+        loop = asyncio.get_running_loop()
+        asked: list[_Waiting] = [(question, loop.create_future()) for question in questions]
+        self._waiting += asked
+        if self._draining is None or self._draining.done():
+            self._draining = loop.create_task(self._drain())
+        return [await future for _, future in asked]
 
-    def _score(self, question: Question) -> LabelScores:
-        labels = {label: self._label(label) for label in question.labels}
+    async def _drain(self) -> None:
+        while self._waiting:
+            await asyncio.sleep(0)  # everybody who is about to ask gets into the batch
+            asked, self._waiting = self._waiting, []
+            try:
+                for (_, future), answer in zip(asked, self._answers([q for q, _ in asked]), strict=True):
+                    future.set_result(answer)
+            except Exception as error:  # noqa: BLE001 - whoever waits gets it, or would wait forever
+                for _, future in asked:
+                    if not future.done():
+                        future.set_exception(error)
+
+    def _answers(self, questions: Sequence[Question]) -> list[LabelScores]:
+        fitted = [self._fit(question) for question in questions]
+        owners = [index for index, one in enumerate(fitted) for _ in one.prompts]
+        prompts = [prompt for one in fitted for prompt in one.prompts]
+        pieces: list[dict[str, float]] = [{} for _ in prompts]
+        for batch in batches([len(prompt) for prompt in prompts], self._batch_tokens):
+            for row, number in zip(self._logprobs([prompts[n] for n in batch]), batch, strict=True):
+                labels = questions[owners[number]].labels
+                pieces[number] = {label: float(row[self._label(label)]) for label in labels}
+        return [
+            LabelScores(
+                pieces=tuple(piece for piece, owner in zip(pieces, owners, strict=True) if owner == index),
+                prompt_tokens=sum(map(len, one.prompts)),
+                context_shortened=one.context_shortened,
+            )
+            for index, one in enumerate(fitted)
+        ]
+
+    def _logprobs(self, prompts: Sequence[Sequence[int]]) -> Any:
+        with torch.inference_mode():
+            states = last_hidden(self._model, prompts)
+            return (states @ output_weights(self._model).T).float().log_softmax(dim=-1)
+
+    def _fit(self, question: Question) -> Fitted:
         segments = [
             Encoded(
                 self._tokenizer.encode(
@@ -40,21 +86,7 @@ class TransformersScorer:
             )
             for segment in question.segments
         ]
-        fitted = fit(segments, self._limit - 1)
-        pieces = []
-        with torch.inference_mode():
-            for prompt in fitted.prompts:
-                states = self._model.model(
-                    input_ids=torch.tensor([prompt]), use_cache=False
-                ).last_hidden_state
-                weights = self._model.get_output_embeddings().weight
-                logprobs = (states[0, -1] @ weights.T).float().log_softmax(dim=-1)
-                pieces.append({label: float(logprobs[token]) for label, token in labels.items()})
-        return LabelScores(
-            pieces=tuple(pieces),
-            prompt_tokens=sum(map(len, fitted.prompts)),
-            context_shortened=fitted.context_shortened,
-        )
+        return fit(segments, self._limit - 1)
 
     def _label(self, label: str) -> int:
         ids = self._tokenizer.encode(label, add_special_tokens=False)

@@ -92,6 +92,11 @@ def test_a_shipped_recipe_never_trains_on_what_only_measures(path: Path) -> None
     assert not {share.file for share in recipe.mix} & set(recipe.never_train)
 
 
+def test_every_stage_measures_on_the_same_rows() -> None:
+    recipes = [load_recipe(path) for path in RECIPES.glob("*.yaml")]
+    assert len({(recipe.split_seed, recipe.held_out, recipe.never_train) for recipe in recipes}) == 1
+
+
 def test_variations_keep_the_label() -> None:
     rng = shuffler(3)
     answer = Example(Kind.ANSWER, "one two three four five six seven eight", True, (Turn("user", "q"),))

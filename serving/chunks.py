@@ -1,5 +1,6 @@
 """Reads the chunks of an OpenAI chat stream: what of them a reader learns, and what they count."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,10 +16,13 @@ def chunk_of(choice: dict[str, Any]) -> Chunk:
     choice.pop("stop_reason", None)
     delta = choice.get("delta") or {}
     calls = delta.get("tool_calls") or []
+    text = _text(delta) + text_of_calls(calls)
+    spelled = _spelled(choice.get("logprobs") or {})
     return Chunk(
         choice=int(choice["index"]),
         payload=choice,
-        text=text_of_calls(calls) if calls else _text(delta),
+        # Log-probabilities name tokens that the text may hold back (for a stop sequence, say).
+        text=text if spelled in ("", text) else text + spelled,
         tokens=len(tokens or ()),
         tool=bool(calls),
         finish_reason=choice.get("finish_reason"),
@@ -44,5 +48,21 @@ def text_of_calls(calls: list[dict[str, Any]]) -> str:
 
 
 def _text(delta: Mapping[str, Any]) -> str:
-    fields = ("reasoning", "reasoning_content", "content", "refusal")
-    return "".join(str(delta[name]) for name in fields if delta.get(name))
+    """Every field of a delta but the role and the tool calls, those that are not known yet included."""
+    known = ("reasoning", "reasoning_content", "content", "refusal")
+    others = sorted(set(delta) - {*known, "role", "tool_calls"})
+    return "".join(_plain(delta[name]) for name in (*known, *others) if delta.get(name))
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _spelled(logprobs: Mapping[str, Any]) -> str:
+    """The tokens that log-probabilities name, alternatives included."""
+    spelled = []
+    for entry in logprobs.get("content") or []:
+        spelled.append(entry["token"])
+        others = (other["token"] for other in entry.get("top_logprobs") or [])
+        spelled += [token for token in others if token != entry["token"]]
+    return "".join(spelled)

@@ -42,6 +42,8 @@ def fit(segments: Sequence[Encoded], limit: int) -> Fitted:
     judged = sum(len(s.tokens) for s in segments if s.splittable)
     context = sum(len(s.tokens) for s in segments if s.elastic)
     room = limit - fixed
+    if room < 0:
+        raise JudgeError("context_exceeded", "the policy alone is longer than the judge's context")
     kept = min(context, max(room - judged, room // 4))
     piece = room - kept
     if piece < min(LEAST_PIECE, judged):

@@ -1,6 +1,7 @@
 """Calibration of a judge: what its raw log-odds mean, and from which probability it flags."""
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -19,8 +20,10 @@ class Calibration(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    temperature: float = Field(default=1.0, gt=0, description="Divides the label log-probabilities.")
-    thresholds: dict[Stage, float] = Field(
+    temperature: float = Field(
+        default=1.0, gt=0, allow_inf_nan=False, description="Divides the label log-probabilities."
+    )
+    thresholds: dict[Stage, Annotated[float, Field(ge=0, le=1)]] = Field(
         default_factory=dict, description="Probability from which a stage is flagged; 0.5 where absent."
     )
 

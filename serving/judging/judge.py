@@ -28,6 +28,9 @@ class TemplateJudge:
         scores = await self._scorer.score(questions)
         if len(scores) != len(questions) or any(not score.pieces for score in scores):
             raise JudgeError("garbled", "the judge answered another number of questions than were asked")
+        for question, score in zip(questions, scores, strict=True):
+            if any(set(piece) != set(question.labels) for piece in score.pieces):
+                raise JudgeError("garbled", "the judge answered with other labels than were asked for")
         findings = tuple(
             self._template.finding(question, score, policy)
             for question, score in zip(questions, scores, strict=True)
@@ -57,9 +60,12 @@ class TemplateJudge:
 def decide(findings: Sequence[Finding], floor: float) -> tuple[Outcome, str | None]:
     """A flag outweighs doubt, doubt outweighs a pass.
 
-    Doubt is a score outside 0 to 1 (NaN included) or labels that hold less than `floor` of the probability.
+    Doubt is a score or threshold outside 0 to 1 (NaN included), or labels that hold less than `floor` of the
+    probability.
     """
-    sound = [f for f in findings if 0.0 <= f.score <= 1.0 and f.label_mass >= floor]
+    sound = [
+        f for f in findings if 0.0 <= f.score <= 1.0 and 0.0 <= f.threshold <= 1.0 and f.label_mass >= floor
+    ]
     if any(finding.flagged for finding in sound):
         return Outcome.FLAGGED, None
     if len(sound) < len(findings) or not findings:

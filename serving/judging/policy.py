@@ -105,6 +105,9 @@ def load_policy(path: Path) -> Policy:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "policy"
         raise PolicyError(f"policy {path}: {field}: {first['msg']}") from error
+    except ValueError as error:
+        # Bytes that are no UTF-8; a date that does not exist.
+        raise PolicyError(f"policy {path}: {error}") from error
 
 
 def load_policies(folder: Path) -> dict[str, Policy]:

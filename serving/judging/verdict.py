@@ -73,12 +73,15 @@ class LabelReading:
 def read_labels(logprobs: Mapping[str, float], temperature: float = 1.0) -> LabelReading:
     """Turn label log-probabilities into a distribution over the labels.
 
-    `mass` is the sum of exp(logprob), before any temperature. A label that is absent, NaN or positive beyond
-    rounding makes the whole reading void (mass 0), which a policy's floor then refuses.
+    `mass` is the sum of exp(logprob), before any temperature. A label that is NaN or positive beyond
+    rounding, or labels that together hold more than everything, make the whole reading void (mass 0), which a
+    policy's floor then refuses. That no label is absent is for the caller to see to.
     """
     if not logprobs or any(math.isnan(value) or value > 1e-3 for value in logprobs.values()):
         return LabelReading()
     mass = math.fsum(math.exp(value) for value in logprobs.values())
+    if mass > 1.01:
+        return LabelReading()
     scaled = {label: value / temperature for label, value in logprobs.items()}
     top = max(scaled.values())
     if math.isinf(top):

@@ -29,6 +29,7 @@ def train(  # noqa: PLR0917 - typer passes every option by name
         list[Path], typer.Option("--recipe", help="Recipe (YAML); several are stages, one after the other.")
     ] = list(RECIPES),  # noqa: B006 - typer wants the list itself, and nothing changes it
     start_from: Annotated[Path | None, typer.Option(help="Adapter to begin with.")] = None,
+    minutes: Annotated[float, typer.Option(help="Time for each stage; its rate falls in time.")] = 1e9,
     compiled: Annotated[bool, typer.Option(help="Compile the layers (needs a C++ compiler).")] = True,
     own_data: Annotated[bool, typer.Option(help="Add the rows in models/training/data and passages.")] = True,
 ) -> None:
@@ -66,6 +67,7 @@ def train(  # noqa: PLR0917 - typer passes every option by name
                 report,
                 compiled=compiled,
                 start_from=adapter,
+                minutes=minutes,
             )
     typer.echo(f"adapter: {adapter}")
 

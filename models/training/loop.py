@@ -73,12 +73,16 @@ class Masters:
         self.write_back()
 
 
-def schedule(step: int, steps: int, peak: float, warmup: float) -> float:
-    """Linear warm-up, then a cosine to a twentieth of the peak."""
+def schedule(step: int, steps: int, peak: float, warmup: float, spent: float = 0.0) -> float:
+    """Linear warm-up, then a cosine to a twentieth of the peak.
+
+    `spent` is the share of a time budget that is used up: where the machine is too slow for all steps, the
+    rate falls with the time instead.
+    """
     rising = max(1, round(steps * warmup))
     if step < rising:
         return peak * (step + 1) / rising
-    share = (step - rising) / max(1, steps - rising)
+    share = min(1.0, max((step - rising) / max(1, steps - rising), spent))
     return peak * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * share)))
 
 
@@ -90,8 +94,12 @@ def run(
     recipe: Recipe,
     run_folder: Path,
     report: Callable[[Progress], None],
-) -> None:
-    """Train in place. A checkpoint of the same recipe in `run_folder` is continued."""
+    minutes: float = math.inf,
+) -> int:
+    """Train in place for all steps, or as many as fit into `minutes`; returns how many that were.
+
+    A checkpoint of the same recipe in `run_folder` is continued.
+    """
     plan = [
         (epoch, batch)
         for epoch, items in enumerate(epochs)
@@ -124,7 +132,8 @@ def run(
                 mass_mean = math.exp(-float(missing.detach()))
                 loss = loss + recipe.mass_weight * recipe.mass_every * missing
             loss.backward()
-            rate = schedule(step, len(plan), recipe.learning_rate, recipe.warmup)
+            spent = (time.monotonic() - started) / 60 / minutes
+            rate = schedule(step, len(plan), recipe.learning_rate, recipe.warmup, spent)
             masters.step(rate, recipe.clip)
             seen += sum(len(item.ids) for item in items)
             loss_mean = value if step == first else 0.97 * loss_mean + 0.03 * value
@@ -132,8 +141,11 @@ def run(
             progress = Progress(step + 1, len(plan), loss_mean, mass_mean, speed)
             report(progress)
             log.write(json.dumps({"step": step + 1, "loss": value, "mass": mass_mean, "rate": rate}) + "\n")
-            if (step + 1) % 40 == 0 or step + 1 == len(plan):
+            if (step + 1) % 40 == 0 or step + 1 == len(plan) or spent >= 1:
                 _save(checkpoint, masters, recipe, step + 1)
+            if spent >= 1:
+                return step + 1
+    return len(plan)
 
 
 def restore(model: Any, run_folder: Path) -> int:

@@ -1,6 +1,7 @@
 """One run from data to adapter: split, train, export, score the development split."""
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,7 @@ def train(
     *,
     compiled: bool,
     start_from: Path | None = None,
+    minutes: float = math.inf,
 ) -> Path:
     """Train and export; returns the folder of the adapter. Continues a killed run of the same
     recipe; a finished run is left as it is.
@@ -93,8 +95,16 @@ def train(
         load_weights(model, start_from)
     if compiled:
         compile_layers(model)
-    run(model, epochs=epochs, labels=labels, recipe=recipe, run_folder=paths.run, report=report)
-    export_adapter(model, adapter, record)
+    steps = run(
+        model,
+        epochs=epochs,
+        labels=labels,
+        recipe=recipe,
+        run_folder=paths.run,
+        report=report,
+        minutes=minutes,
+    )
+    export_adapter(model, adapter, {**record, "steps": steps})
     return adapter
 
 

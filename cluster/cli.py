@@ -13,7 +13,7 @@ from rich.table import Table
 
 from cluster.context import Context
 from cluster.instance import Instance, Report
-from cluster.processes import marked
+from cluster.processes import marked, memory
 from cluster.stack import StackError, bring_down, bring_up, running
 
 CONSOLE = Console()
@@ -79,9 +79,7 @@ def status(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json")] 
         "native": settings.native.model,
         "judge": settings.judge.model,
         "processes": len(processes),
-        "memory_mb": round(
-            sum(process.memory_info().rss for process in processes if process.is_running()) / 2**20
-        ),
+        "memory_mb": round(memory(processes) / 2**20),
         "log": str(instance.log),
     }
     if as_json:

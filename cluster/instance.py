@@ -68,8 +68,8 @@ class Instance:
     @property
     def url(self) -> str:
         gateway = self.settings.gateway
-        host = "127.0.0.1" if gateway.host in {"0.0.0.0", "::"} else gateway.host  # noqa: S104  compared, not bound
-        return f"http://{host}:{gateway.port}"
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(gateway.host, gateway.host)  # noqa: S104  not bound
+        return f"http://[{host}]:{gateway.port}" if ":" in host else f"http://{host}:{gateway.port}"
 
     def make_folders(self) -> None:
         """Create the state folder, for its owner only."""

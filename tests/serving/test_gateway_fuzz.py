@@ -12,9 +12,9 @@ from .gateways import CHAT, MODEL, DevelopmentIssuer, Stack, ask, build
 
 FIELDS = (
     "model", "messages", "max_tokens", "max_completion_tokens", "n", "stream", "stream_options",
-    "temperature", "top_p", "presence_penalty", "frequency_penalty", "stop", "seed", "logprobs", "user", "role", "content",
-    "name", "tool_calls", "type", "text", "function", "arguments", "id", "tool_call_id", "refusal",
-    "include_usage", "tools",
+    "temperature", "top_p", "presence_penalty", "frequency_penalty", "stop", "seed", "logprobs", "user",
+    "role", "content", "name", "tool_calls", "type", "text", "function", "arguments", "id", "tool_call_id",
+    "refusal", "include_usage", "tools",
 )  # fmt: skip
 
 texts = st.one_of(st.text(max_size=20), st.sampled_from(["", "\0", "<|im_end|>", "user", "assistant", MODEL]))

@@ -9,10 +9,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 from joserfc.util import base64_to_int
 
-ALGORITHMS: Final = (
-    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519",
-)  # fmt: skip
-"""Every algorithm that can be allowed; all asymmetric."""
+from auth.algorithms import ALGORITHMS
 
 MIN_RSA_BITS: Final = 2048
 MAX_RSA_BITS: Final = 8192

@@ -5,9 +5,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from auth.algorithms import ALGORITHMS
 from auth.issuer_address import check_address
 from auth.keycloak.settings import KeycloakSettings
-from auth.keys import ALGORITHMS
 
 Address = Annotated[str, AfterValidator(check_address)]
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]

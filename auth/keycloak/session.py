@@ -9,6 +9,7 @@ import typer
 from auth.keycloak.application_administration import ApplicationAdministration
 from auth.keycloak.connection import KeycloakUnreachable, connect, sentence
 from auth.keycloak.credentials import UnusableCredentials
+from auth.keycloak.snapshot import SnapshotFile
 from auth.keycloak.tenant_administration import AdministrationError, TenantAdministration
 from auth.settings import IdentitySettings
 
@@ -34,7 +35,9 @@ def administration(ctx: typer.Context) -> Iterator[tuple[TenantAdministration, A
     identity = cast("HasIdentity", ctx.obj).identity
     try:
         admin = connect(identity.keycloak)
-        tenants = TenantAdministration(admin, identity.keycloak.defaults)
+        last = SnapshotFile(identity.keycloak.snapshot_file, identity.keycloak.issuer).load()
+        known = last.tenants if last is not None else {}
+        tenants = TenantAdministration(admin, identity.keycloak.defaults, known)
         yield tenants, ApplicationAdministration(admin, tenants, identity.roles_client)
     except (UnusableCredentials, KeycloakUnreachable, AdministrationError) as error:
         fail(f"{error}.")

@@ -23,9 +23,16 @@ class UnknownOrganization(AdministrationError):  # noqa: N818 - says what is the
 class TenantAdministration:
     """Tenants by alias or id. Every command can be repeated: the second time it changes nothing."""
 
-    def __init__(self, admin: KeycloakAdmin, defaults: TenantDefaults) -> None:
+    def __init__(
+        self,
+        admin: KeycloakAdmin,
+        defaults: TenantDefaults,
+        known: Mapping[str, OrganizationTenant] | None = None,
+    ) -> None:
+        """`known` is what the gateway last knew, by id: where nonsense was typed, it is what is in force."""
         self._admin = admin
         self._defaults = defaults
+        self._known = known or {}
 
     def all(self) -> list[OrganizationTenant]:
         """Every tenant, ordered by alias."""
@@ -70,11 +77,13 @@ class TenantAdministration:
         """Set attributes by name; an empty text removes one, so that the default applies."""
         _check(changes)
         organization = self.organization(reference)
-        attributes = dict(organization.get("attributes") or {})
-        for changed in changes:
-            attributes.pop(PREFIX + changed, None)
-        fields: dict[str, Any] = {"attributes": attributes | to_attributes(changes)}
-        return self._put(organization, fields | ({"name": name} if name else {}))
+        fields: dict[str, Any] = {"name": name} if name else {}
+        if changes:
+            attributes = dict(organization.get("attributes") or {})
+            for changed in changes:
+                attributes.pop(PREFIX + changed, None)
+            fields["attributes"] = attributes | to_attributes(changes)
+        return self._put(organization, fields)
 
     def set_enabled(self, reference: str, enabled: bool) -> tuple[OrganizationTenant, bool]:
         """Suspend or resume. Also says whether that changed anything."""
@@ -118,11 +127,13 @@ class TenantAdministration:
             first += _PAGE
 
     def _put(self, organization: dict[str, Any], changes: dict[str, Any]) -> OrganizationTenant:
-        self._admin.update_organization(organization["id"], organization | changes)
+        # Keycloak keeps the attributes if none are sent: a suspension then undoes nobody else's edit.
+        kept = {name: value for name, value in organization.items() if name != "attributes"}
+        self._admin.update_organization(organization["id"], kept | changes)
         return self._read(self._admin.get_organization(organization["id"]))
 
     def _read(self, organization: Mapping[str, Any]) -> OrganizationTenant:
-        return read_organization(organization, self._defaults, None)
+        return read_organization(organization, self._defaults, self._known.get(organization["id"]))
 
 
 def _check(changes: Mapping[str, str]) -> None:

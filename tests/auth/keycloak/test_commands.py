@@ -2,12 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import auth.keycloak.application_cli
 import auth.keycloak.tenant_cli
 from auth.client import TokenRefused
+from auth.keycloak.directory import KeycloakTenantDirectory
+from auth.keycloak.tenant_administration import TenantAdministration
+from auth.tenants import TenantStatus
 
 from .conftest import Keycloak
 
@@ -46,6 +50,42 @@ def test_life_of_a_tenant(keycloak: Keycloak) -> None:
     assert json.loads(keycloak.run(TENANT, "resume", "benguerir", "--json").stdout)[0]["status"] == "active"
     assert keycloak.run(TENANT, "delete", "benguerir", "--yes").stdout.strip() == "Deleted benguerir."
     assert "There was no tenant" in keycloak.run(TENANT, "delete", "benguerir", "--yes").stdout
+
+
+def test_two_administrators_at_once(keycloak: Keycloak) -> None:
+    """One suspends while the other edits attributes in the console: neither loses the other's change."""
+    keycloak.run(TENANT, "create", "twohands", "--set", "requests_per_minute=60")
+    admin = keycloak.admin()
+    tenants = TenantAdministration(admin, keycloak.settings.defaults)
+    before = tenants.organization("twohands")
+
+    class Meanwhile(TenantAdministration):
+        def organization(self, reference: str) -> dict[str, Any]:
+            found = super().organization(reference)
+            edited = before["attributes"] | {"mizan.requests_per_minute": ["5"]}
+            admin.update_organization(before["id"], before | {"attributes": edited})
+            return found
+
+    entry, changed = Meanwhile(keycloak.admin(), keycloak.settings.defaults).set_enabled("twohands", False)
+    assert changed
+    assert entry.tenant.status is TenantStatus.SUSPENDED
+    assert entry.tenant.limits.requests_per_minute == 5
+    tenants.delete("twohands")
+
+
+def test_nonsense_is_shown_with_what_is_in_force(keycloak: Keycloak) -> None:
+    keycloak.run(TENANT, "create", "typo", "--set", "requests_per_minute=60")
+    directory = KeycloakTenantDirectory(keycloak.settings)
+    directory.refresh()
+    admin = keycloak.admin()
+    organization = TenantAdministration(admin, keycloak.settings.defaults).organization("typo")
+    wrong = {"mizan.requests_per_minute": ["6O"]}
+    admin.update_organization(organization["id"], organization | {"attributes": wrong})
+    shown = json.loads(keycloak.run(TENANT, "show", "typo", "--json").stdout)[0]
+    directory.close()
+    assert (shown["status"], shown["requests_per_minute"]) == ("active", 60)
+    assert shown["problems"] == ["mizan.requests_per_minute must be a whole number, not '6O'"]
+    keycloak.run(TENANT, "delete", "typo", "--yes")
 
 
 def test_alias_in_arabic_and_the_table(keycloak: Keycloak) -> None:

@@ -1,14 +1,17 @@
 """The realm on a real server: file and commands give the same, drift is found, the reader only reads."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from keycloak import KeycloakAdmin
 
-from auth.keycloak.bootstrap import RealmBootstrap
+from auth.keycloak.bootstrap import RealmBootstrap, keep_reader_credentials
 from auth.keycloak.credentials import read_client
+from auth.keycloak.directory import KeycloakTenantDirectory
+from auth.keycloak.organizations import UnreadableOrganizations
 from auth.keycloak.realm_file import REALM_FILE, realm_file
 
 from .conftest import Keycloak, definition
@@ -112,6 +115,34 @@ def test_drift_is_found_and_put_right(
     assert any(message in drift for drift in found), found
     assert repair(admin, bootstrapped) == found
     assert check(admin, bootstrapped) == []
+
+
+def test_realm_without_organizations_is_named(keycloak: Keycloak, bootstrapped: str, tmp_path: Path) -> None:
+    admin = keycloak.admin(bootstrapped)
+    settings = keycloak.settings.model_copy(update={"realm": bootstrapped, "state_dir": tmp_path})
+    keep_reader_credentials(admin, definition(bootstrapped), settings.reader_file)
+    admin.update_realm(bootstrapped, {"organizationsEnabled": False})
+    directory = KeycloakTenantDirectory(settings)
+    with pytest.raises(UnreadableOrganizations, match="has organizations switched off"):
+        directory.refresh()
+    repair(admin, bootstrapped)
+    directory.refresh()
+    directory.close()
+
+
+def test_reader_without_its_role_is_named(keycloak: Keycloak, bootstrapped: str, tmp_path: Path) -> None:
+    admin = keycloak.admin(bootstrapped)
+    settings = keycloak.settings.model_copy(update={"realm": bootstrapped, "state_dir": tmp_path})
+    keep_reader_credentials(admin, definition(bootstrapped), settings.reader_file)
+    management = str(admin.get_client_id("realm-management"))
+    user = admin.get_client_service_account_user(str(admin.get_client_id("mizan-reader")))["id"]
+    role = admin.get_client_role(management, "view-organizations")
+    admin.delete_client_roles_of_user(user, management, [role])
+    directory = KeycloakTenantDirectory(settings)
+    with pytest.raises(UnreadableOrganizations, match="mizan-reader lacks the role view-organizations"):
+        directory.refresh()
+    directory.close()
+    assert repair(admin, bootstrapped) == ["client mizan-reader: lacks the role view-organizations"]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ def load() -> None:
 
 settings.register_profile(
     "fast",
-    max_examples=150,
+    max_examples=75,
     deadline=None,
     derandomize=True,
     database=None,
@@ -27,5 +27,8 @@ settings.register_profile(
 )
 # A mutant has only to be caught: nobody reads its smallest example.
 settings.register_profile(
-    "mutations", parent=settings.get_profile("fast"), phases=[Phase.explicit, Phase.generate]
+    "mutations",
+    parent=settings.get_profile("fast"),
+    max_examples=200,
+    phases=[Phase.explicit, Phase.generate],
 )

@@ -1,0 +1,1 @@
+"""Faults made by hand, each of which the fast tests must find."""

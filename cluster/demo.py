@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from openai import APIStatusError, DefaultHttpxClient, OpenAI
+from openai import APIStatusError, DefaultHttpxClient, Omit, OpenAI
 from pydantic import BaseModel, ConfigDict
 
 CONVERSATIONS = Path(__file__).with_name("conversations.yaml")
@@ -78,7 +78,7 @@ def hold(conversation: Conversation, url: str, model: str, token: str) -> Result
         "temperature": 0.0,
     }
     if conversation.token == "none":  # noqa: S105  which kind of token, not one
-        request["extra_headers"] = {"Authorization": ""}
+        request["extra_headers"] = {"Authorization": Omit()}
     try:
         with client:
             if conversation.stream:
@@ -88,7 +88,7 @@ def hold(conversation: Conversation, url: str, model: str, token: str) -> Result
     except APIStatusError as error:
         result.status = error.status_code
         result.outcome = error.code or ""
-        result.answer = error.message
+        result.answer = _message(error)
     result.total = time.perf_counter() - started
     return result
 
@@ -114,6 +114,12 @@ def _note(result: Result, judgement: dict[str, Any] | None) -> None:
     if judgement is not None:
         result.judgement = judgement
         result.outcome = judgement["outcome"]
+
+
+def _message(error: APIStatusError) -> str:
+    """The server's own sentence; the SDK's has the whole body in it."""
+    body = error.body if isinstance(error.body, dict) else {}
+    return str(body.get("message", error.message))
 
 
 def _presented(conversation: Conversation, token: str) -> str:

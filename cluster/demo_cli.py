@@ -71,9 +71,9 @@ def _print(results: "list[Result]") -> None:
     """One row a conversation, wide texts under each other, so that it reads well on 80 columns."""
     table = Table(title="Judged conversations", show_lines=True, expand=True)
     table.add_column("conversation", ratio=1)
-    table.add_column("verdict", min_width=12)
-    table.add_column("time", min_width=20)
-    table.add_column("tokens", min_width=12)
+    table.add_column("verdict", width=11)
+    table.add_column("time", width=19)
+    table.add_column("tokens", width=13)
     for result in results:
         conversation = result.conversation
         asked = f"[bold]{escape(conversation.prompt)}[/]\n{escape(result.answer.strip())}"

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 import auth.cli
 import benchmarks.cli
@@ -14,6 +15,7 @@ import cluster.cli
 import cluster.config_cli
 import cluster.demo_cli
 import models.cli
+import serving.judging.evaluation.cli
 from cluster.context import Context
 from serving.settings import SettingsError
 
@@ -49,6 +51,7 @@ for area in (cluster.cli.app, cluster.chat.app, cluster.demo_cli.app, auth.cli.a
     app.registered_commands += area.registered_commands
 app.add_typer(models.cli.app, name="models", help="The models: list, prepare, verify, show.")
 app.add_typer(benchmarks.cli.app, name="bench")
+app.add_typer(serving.judging.evaluation.cli.app, name="judge", help="The judge: evaluate, explain, train.")
 app.add_typer(cluster.config_cli.app, name="config", help="The settings: show, schema.")
 
 
@@ -57,7 +60,7 @@ def main() -> None:
     try:
         app()
     except SettingsError as error:
-        Console(stderr=True).print(f"[red]Settings:[/] {error}", highlight=False)
+        Console(stderr=True).print(f"[red]Settings:[/] {escape(str(error))}", highlight=False)
         sys.exit(2)
 
 

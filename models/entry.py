@@ -233,7 +233,9 @@ class ModelEntry(_Strict):
     @property
     def fingerprint(self) -> str:
         """sha256 of what decides the prepared files; another fingerprint means prepare again."""
-        conversion = self.conversion.model_dump(exclude={"reproduces"}, exclude_none=True) if self.conversion else None
+        conversion = None
+        if self.conversion is not None:
+            conversion = self.conversion.model_dump(exclude={"reproduces"}, exclude_none=True)
         decisive = {
             **self.model_dump(mode="json", include={"id", "version", "source", "artefacts"}),
             "conversion": conversion,

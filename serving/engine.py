@@ -8,6 +8,7 @@ import asyncio
 import copy
 import json
 import os
+import re
 from argparse import Namespace
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import suppress
@@ -122,11 +123,17 @@ class VllmEngine:
             raise EngineError(500, f"two of the labels {labels} are the same token of {self._model}")
 
     def reserved_tokens(self) -> tuple[str, ...]:
-        """Special tokens that no request may spell: the named ones and those of the chat template."""
+        """Special tokens that no request may spell: the named ones and those that structure a prompt.
+
+        Which ones structure a prompt, the chat template tells; without one, all do but unused places.
+        """
         tokenizer = self._tokenizer
-        template = tokenizer.chat_template if isinstance(tokenizer.chat_template, str) else ""
         special = {str(t.content) for t in tokenizer.added_tokens_decoder.values() if t.special}
-        return tuple(sorted(set(tokenizer.all_special_tokens) | {t for t in special if t in template}))
+        if isinstance(tokenizer.chat_template, str):
+            special = {token for token in special if token in tokenizer.chat_template}
+        else:
+            special = {token for token in special if not re.search(r"(unused|reserved)", token)}
+        return tuple(sorted(set(tokenizer.all_special_tokens) | special))
 
     @property
     def context_length(self) -> int:

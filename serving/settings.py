@@ -163,7 +163,8 @@ class Settings(BaseSettings):
         description="The organisation's own model.",
     )
     judge: JudgeSettings = Field(
-        default_factory=lambda: JudgeSettings(model="gemma-3-270m"), description="The independent judge."
+        default_factory=lambda: JudgeSettings(model="gemma-3-270m-judge"),
+        description="The independent judge.",
     )
     identity: IdentitySettings = Field(
         default_factory=IdentitySettings, description="Whose tokens are accepted, and the tenants."
@@ -192,7 +193,7 @@ class Settings(BaseSettings):
         if production:
             embedded.setdefault("enabled", False)
         _default(data, "native", model="smollm2-135m-instruct")
-        _default(data, "judge", model="gemma-3-270m")
+        _default(data, "judge", model="gemma-3-270m-judge")
         return data
 
     @model_validator(mode="after")

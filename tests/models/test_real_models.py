@@ -47,7 +47,7 @@ def test_smollm2_reads_every_digit_on_its_own() -> None:
 
 
 def test_gemma_starts_with_bos_once_and_knows_its_turns() -> None:
-    tokenizer = tokenizer_of("gemma-3-270m")
+    tokenizer = tokenizer_of("gemma-3-270m-judge")
     assert tokenizer("Hello world")["input_ids"] == [2, 9259, 1902]
     assert tokenizer("<start_of_turn>user\nhi<end_of_turn>\n")["input_ids"] == [
         2,
@@ -62,24 +62,24 @@ def test_gemma_starts_with_bos_once_and_knows_its_turns() -> None:
 
 
 @pytest.mark.parametrize("text", ["سلام، كيف حالك؟", "Où est l'école ?", "واش كاين شي حل؟", "a\n\n  b\tc 12"])
-@pytest.mark.parametrize("model_id", ["smollm2-135m-instruct", "gemma-3-270m"])
+@pytest.mark.parametrize("model_id", ["smollm2-135m-instruct", "gemma-3-270m-judge"])
 def test_text_survives_the_tokenizer(model_id: str, text: str) -> None:
     tokenizer = tokenizer_of(model_id)
     assert tokenizer.decode(tokenizer(text)["input_ids"], skip_special_tokens=True) == text
 
 
 def test_gemma_keeps_its_terms_beside_the_weights() -> None:
-    names = {path.name for path in Path(prepared("gemma-3-270m").path).iterdir()}
+    names = {path.name for path in Path(prepared("gemma-3-270m-judge").path).iterdir()}
     assert {"GEMMA_TERMS.html", "NOTICE.md", "model.safetensors"} <= names
 
 
 def test_conversion_gives_the_same_files_here_as_elsewhere() -> None:
-    for model_id in ("smollm2-135m-instruct", "gemma-3-270m"):
+    for model_id in ("smollm2-135m-instruct", "gemma-3-270m-judge"):
         model = prepared(model_id)
         assert model.entry.conversion is not None
         assert model.digest == model.entry.conversion.reproduces
 
 
 def test_embedded_pair_is_independent_down_to_its_files() -> None:
-    native, judge = prepared("smollm2-135m-instruct"), prepared("gemma-3-270m")
+    native, judge = prepared("smollm2-135m-instruct"), prepared("gemma-3-270m-judge")
     assert_independent(native.entry, judge.entry, (native.manifest, judge.manifest))

@@ -100,7 +100,7 @@ def test_the_environment_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     assert settings.native.model == "mistral-small"
     assert settings.native.engine_args == {"max_model_len": 1024}
     assert settings.judge.ray_resources == {"judge": 1}
-    assert settings.judge.model == "gemma-3-270m"
+    assert settings.judge.model == "gemma-3-270m-judge"
 
 
 def test_the_file_the_environment_names(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

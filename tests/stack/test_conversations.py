@@ -1,5 +1,7 @@
 """Real conversations through the stock OpenAI SDK, synchronous, asynchronous and streamed."""
 
+from collections.abc import Iterator
+
 import pytest
 from openai import AsyncOpenAI, AuthenticationError, DefaultAsyncHttpxClient, DefaultHttpxClient, OpenAI
 
@@ -9,13 +11,14 @@ pytestmark = pytest.mark.stack
 
 
 @pytest.fixture
-def sdk(stack: Stack) -> OpenAI:
-    return OpenAI(
+def sdk(stack: Stack) -> Iterator[OpenAI]:
+    with OpenAI(
         base_url=f"{stack.instance.url}/v1",
         api_key=stack.token(),
         max_retries=0,
         http_client=DefaultHttpxClient(trust_env=False),
-    )
+    ) as client:
+        yield client
 
 
 def test_the_sdk_gets_an_answer_with_its_verdict(sdk: OpenAI, stack: Stack) -> None:
@@ -36,13 +39,14 @@ def test_the_sdk_gets_an_answer_with_its_verdict(sdk: OpenAI, stack: Stack) -> N
 
 def test_a_stream_ends_with_the_verdict(sdk: OpenAI, stack: Stack) -> None:
     text, judgements = "", []
-    for chunk in sdk.chat.completions.create(
+    stream = sdk.chat.completions.create(
         model=stack.model,
         messages=[{"role": "user", "content": SAFE}],
         max_tokens=24,
         stream=True,
         stream_options={"include_usage": True},
-    ):
+    )
+    for chunk in stream:
         text += "".join(choice.delta.content or "" for choice in chunk.choices)
         judgements.append((chunk.model_extra or {}).get("judgement"))
     assert text

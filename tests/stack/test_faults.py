@@ -41,7 +41,7 @@ def test_killing_the_judge_in_mid_stream_releases_nothing_unjudged(stack: Stack)
     released, finish, judgement = 0, None, None
     for seen, chunk in enumerate(stack.stream(LONG, max_tokens=1500, temperature=1.0), start=1):
         for choice in chunk.get("choices", []):
-            released += bool(choice["delta"].get("content"))
+            released += bool(choice["delta"].get("content")) and choice["finish_reason"] is None
             finish = choice["finish_reason"] or finish
         judgement = chunk.get("judgement") or judgement
         if seen == 10:

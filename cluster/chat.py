@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 from openai import APIError, DefaultHttpxClient, OpenAI
 from rich.console import Console
+from rich.markup import escape
 
 from cluster.context import Context
 from cluster.instance import Instance
@@ -28,7 +29,8 @@ def chat(
 
     Examples: mizan chat "Bonjour !"   or   mizan chat   for a conversation (end it with Ctrl-D).
     """
-    from auth.embedded import embedded_token  # noqa: PLC0415  not needed by `--help`
+    from auth.client import TokenRefused  # noqa: PLC0415  not needed by `--help`
+    from auth.embedded import embedded_token  # noqa: PLC0415  as above
 
     context: Context = ctx.obj
     settings = context.settings
@@ -38,18 +40,24 @@ def chat(
         if text is None:
             return
         messages.append({"role": "user", "content": text})
-        client = OpenAI(
+        try:
+            token = embedded_token(settings.identity, application).value
+        except TokenRefused as error:
+            ERRORS.print(f"[red]No token:[/] {escape(str(error))}", highlight=False)
+            raise typer.Exit(1) from error
+        connection = OpenAI(
             base_url=f"{Instance(settings).url}/v1",
-            api_key=embedded_token(settings.identity, application).value,
+            api_key=token,
             max_retries=0,
             default_headers={"Accept-Language": language},
             http_client=DefaultHttpxClient(trust_env=False),
             timeout=600,
         )
         try:
-            answer = _answer(client, settings.native.model, messages, max_tokens)
+            with connection as client:
+                answer = _answer(client, settings.native.model, messages, max_tokens)
         except APIError as error:
-            ERRORS.print(f"[red]{error}[/]", highlight=False)
+            ERRORS.print(f"[red]{escape(str(error))}[/]", highlight=False)
             raise typer.Exit(1) from error
         messages.append({"role": "assistant", "content": answer})
         if prompt is not None:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from cluster.context import Context
@@ -115,7 +116,7 @@ def start(context: Context) -> None:
 
             bring_up(instance, context.config, heard, settings.ray.start_timeout + 60)
     except (StackError, ModelError) as error:
-        ERRORS.print(f"[red]The stack could not be started:[/] {error}")
+        ERRORS.print(f"[red]The stack could not be started:[/] {escape(str(error))}")
         raise typer.Exit(1) from error
 
 
@@ -123,9 +124,12 @@ def _print_how_to_call(context: Context) -> None:
     from auth.embedded import embedded_token  # noqa: PLC0415  not needed by `--help`
 
     instance = Instance(context.settings)
-    token = embedded_token(context.settings.identity).value
     model = context.settings.native.model
     CONSOLE.print(f"\nAddress  [bold]{instance.url}/v1[/]   model [bold]{model}[/]")
+    if not context.identity.embedded.enabled:
+        CONSOLE.print(f"Tokens   from {context.identity.issuer_url}\n\nCtrl-C stops the stack.")
+        return
+    token = embedded_token(context.identity).value
     CONSOLE.print("Token    (valid for some minutes; a new one: mizan token)")
     CONSOLE.out(token, highlight=False)
     CONSOLE.print("\nTry it:\n")

@@ -158,6 +158,9 @@ class IssuerUnavailable(AuthenticationError):  # noqa: N818 - says what is the c
         super().__init__("issuer_unavailable", "The identity provider cannot be reached")
         self.detail = detail
 
+    def __str__(self) -> str:
+        return f"{self.description}: {self.detail}"
+
     @property
     def headers(self) -> dict[str, str]:
         return {"Retry-After": "5"}

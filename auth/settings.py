@@ -48,7 +48,8 @@ class IdentitySettings(BaseModel):
     )
     issuer: Address | None = Field(
         default=None,
-        description="The OpenID Connect issuer, exactly as in the `iss` claim; empty for the embedded one.",
+        description="The OpenID Connect issuer, exactly as in the `iss` claim; empty for the embedded one, "
+        "or for the realm of `keycloak` where `tenants` is keycloak.",
     )
     discovery_url: Address | None = Field(
         default=None,
@@ -115,8 +116,10 @@ class IdentitySettings(BaseModel):
 
     @property
     def issuer_url(self) -> str:
-        """The issuer in force: the configured one or the embedded one."""
-        return self.issuer or self.embedded.url
+        """The issuer in force: the configured one, the embedded one, or the Keycloak realm."""
+        if self.issuer is not None:
+            return self.issuer
+        return self.embedded.url if self.embedded.enabled else self.keycloak.issuer
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -125,8 +128,12 @@ class IdentitySettings(BaseModel):
                 "embedded.enabled must be false where production is true: "
                 "the development issuer is not for real users"
             )
-        if self.issuer is None and not self.embedded.enabled:
-            raise ValueError("issuer must be set where embedded.enabled is false")
+        if self.issuer is None and not self.embedded.enabled and self.tenants != "keycloak":
+            raise ValueError("issuer must be set where embedded.enabled is false and tenants is not keycloak")
+        if self.tenants == "keycloak" and (self.embedded.enabled or self.claims != "keycloak"):
+            raise ValueError(
+                "tenants is keycloak: claims must be keycloak too, and embedded.enabled must be false"
+            )
         if self.embedded.enabled and self.issuer not in (None, self.embedded.url):
             raise ValueError(
                 f"issuer is {self.issuer}, but the issuer of embedded.enabled is {self.embedded.url}: "

@@ -153,6 +153,12 @@ class FileTenantDirectory:
     def tenants(self) -> Sequence[Tenant]:
         return sorted(self._by_id().values(), key=lambda tenant: tenant.id)
 
+    def ready(self) -> None:
+        """A file that was no use has been refused at the start already."""
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
     def _by_id(self) -> dict[str, Tenant]:
         content = self._file.current()
         if content is not self._content:

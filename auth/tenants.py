@@ -67,7 +67,15 @@ class TenantDirectory(Protocol):
         ...
 
     def tenants(self) -> Sequence[Tenant]:
-        """Every tenant, suspended ones included, ordered by id."""
+        """Every tenant, suspended ones included, ordered by id. Raises `IssuerUnavailable`."""
+        ...
+
+    def ready(self) -> None:
+        """Return if tenants can be looked up. Raises `IssuerUnavailable` with what is in the way."""
+        ...
+
+    def close(self) -> None:
+        """Release what the directory holds."""
         ...
 
 

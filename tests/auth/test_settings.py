@@ -3,9 +3,11 @@
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from auth.settings import IdentitySettings
+from auth.keycloak.settings import KeycloakSettings, LocalServerSettings, TenantDefaults
+from auth.limits import TenantLimits
+from auth.settings import EmbeddedIssuerSettings, IdentitySettings
 
 
 def test_defaults_use_the_embedded_issuer() -> None:
@@ -14,9 +16,29 @@ def test_defaults_use_the_embedded_issuer() -> None:
     assert not str(settings.embedded.state_dir).startswith("~")
 
 
+def test_keycloak_realm_is_the_issuer_where_tenants_come_from_it() -> None:
+    settings = IdentitySettings.model_validate(
+        {
+            "tenants": "keycloak",
+            "claims": "keycloak",
+            "embedded": {"enabled": False},
+            "keycloak": {"server": "https://sso.example.org/", "realm": "company"},
+        }
+    )
+    assert settings.issuer_url == "https://sso.example.org/realms/company"
+
+
 def test_every_field_is_described() -> None:
-    for model in (IdentitySettings, type(IdentitySettings().embedded)):
-        assert all(field.description for field in model.model_fields.values())
+    sections: list[type[BaseModel]] = [
+        IdentitySettings,
+        EmbeddedIssuerSettings,
+        KeycloakSettings,
+        LocalServerSettings,
+        TenantDefaults,
+        TenantLimits,
+    ]
+    for section in sections:
+        assert all(field.description for field in section.model_fields.values())
 
 
 @pytest.mark.parametrize(
@@ -26,6 +48,8 @@ def test_every_field_is_described() -> None:
         ({"embedded": {"enabled": False}}, "issuer must be set"),
         ({"issuer": "https://sso.example.org"}, "set embedded.enabled to false"),
         ({"issuer": "http://sso.example.org", "embedded": {"enabled": False}}, "must use https"),
+        ({"tenants": "keycloak"}, "claims must be keycloak too"),
+        ({"tenants": "keycloak", "embedded": {"enabled": False}}, "claims must be keycloak too"),
         ({"algorithms": ["HS256"]}, "algorithms: HS256 cannot be allowed"),
         ({"algorithms": ["none"]}, "algorithms: none cannot be allowed"),
         ({"algorithms": []}, "algorithms"),

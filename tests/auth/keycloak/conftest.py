@@ -50,7 +50,6 @@ class Keycloak:
     def identity(self) -> IdentitySettings:
         return IdentitySettings.model_validate(
             {
-                "issuer": self.settings.issuer,
                 "claims": "keycloak",
                 "tenants": "keycloak",
                 "embedded": {"enabled": False},

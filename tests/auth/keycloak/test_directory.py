@@ -15,7 +15,7 @@ from auth.keycloak.directory import PROBLEMS, KeycloakTenantDirectory
 from auth.keycloak.organizations import UnreadableOrganizations
 from auth.keycloak.settings import KeycloakSettings
 from auth.refusals import IssuerUnavailable
-from auth.settings import IdentitySettings
+from auth.settings import EmbeddedIssuerSettings, IdentitySettings
 from auth.tenants import SuspendedTenant, UnknownTenant
 from tests.auth.clocks import FakeClock
 
@@ -253,7 +253,8 @@ def test_another_realms_or_broken_snapshot_is_ignored(
 
 
 def test_settings_choose_the_directory(settings: KeycloakSettings) -> None:
-    identity = IdentitySettings(tenants="keycloak", keycloak=settings)
+    embedded = EmbeddedIssuerSettings(enabled=False)
+    identity = IdentitySettings(tenants="keycloak", claims="keycloak", embedded=embedded, keycloak=settings)
     directory = open_directory(identity)
     assert isinstance(directory, KeycloakTenantDirectory)
     directory.close()

@@ -117,6 +117,28 @@ def test_a_violation_in_mid_answer_stops_the_model_and_the_rest_never_leaves() -
     assert settlement.judgement.tally.wasted == 1
 
 
+def test_a_violation_stops_the_model_at_once_however_slowly_the_client_reads() -> None:
+    async def scene() -> None:
+        engine = ScriptedEngine(one_a_second([text_chunk(0, number) for number in range(100)]))
+        judge = ScriptedJudge([Answering(), Answering(), Answering(Does.FLAGS)])
+        async with aclosing(chain(engine, judge).run()) as events:
+            await anext(events)
+            await asyncio.sleep(30)
+            assert engine.running == 0
+            assert len(engine.produced) == 2
+            assert [type(event) async for event in events] == [Block, Settlement]
+
+    run(scene())
+
+
+def test_only_what_left_is_booked_as_released() -> None:
+    judge = ScriptedJudge([Answering(), Answering(wait=Wait(2, 1)), Answering(Does.FLAGS)])
+    settlement = play(one_a_second(ANSWER), judge)[-1]
+    assert isinstance(settlement, Settlement)
+    assert settlement.judgement.tally.released == 1
+    assert settlement.judgement.tally.wasted == settlement.judgement.tally.generated - 1 > 0
+
+
 def test_a_violation_in_one_choice_leaves_the_others_alone() -> None:
     judge = ScriptedJudge(flagged=("BAD",))
     chunks = [text_chunk(0, 0, word="BAD"), text_chunk(1, 0), text_chunk(0, 1, finish="stop")]

@@ -89,8 +89,8 @@ def assert_orderly(story: Story) -> None:
 def assert_all_stopped(story: Story) -> None:
     """I8: no task is left, the engine's generator is closed, no judge call goes on."""
     assert story.left_over == 0
-    assert story.engine.running == 0
-    assert story.judge.in_flight == 0
+    assert story.running == 0
+    assert story.in_flight == 0
 
 
 def assert_settled(story: Story) -> None:
@@ -99,6 +99,7 @@ def assert_settled(story: Story) -> None:
     assert [isinstance(event, Settlement) for event in story.events].count(True) == 1
     settlement = story.settlement
     assert settlement is not None
+    assert story.seen[-1].running == 0, "settled while the model was still generating"
     tally = settlement.judgement.tally
     assert tally.generated == sum(
         chunk.tokens for choice in range(story.scenario.n) for chunk in story.engine.of(choice)

@@ -83,7 +83,9 @@ def engine_error(error: Exception) -> EngineError:
             return EngineError(candidate.status, candidate.message, candidate.code, candidate.param)
     if isinstance(error, BackPressureError | DeploymentUnavailableError):
         return EngineError(503, "The model has no free replica; try again shortly.", code="model_overloaded")
-    if isinstance(error, ray.exceptions.RayError | RayServeException):
+    # A task error is the replica's own failure; it is restarting only where the cause is Ray's.
+    failed = cause if isinstance(error, ray.exceptions.RayTaskError) else error
+    if isinstance(failed, ray.exceptions.RayError | RayServeException):
         return EngineError(503, "The model is restarting; try again shortly.", code="model_unavailable")
     return EngineError(502, "The model failed to answer.", code="model_failed")
 

@@ -39,7 +39,7 @@ def preferred_language(accept_language: str | None) -> str:
 
 def _weight(parameter: str) -> float:
     name, _, value = parameter.strip().partition("=")
-    if name.strip() != "q":
+    if name.strip().lower() != "q":
         return 1.0
     try:
         weight = float(value)

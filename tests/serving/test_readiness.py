@@ -1,0 +1,64 @@
+"""Readiness: both models answer, and many probes cost one question."""
+
+import asyncio
+
+import pytest
+
+import serving.readiness
+from serving.judging.protocols import EngineError
+from serving.readiness import Readiness
+
+
+class Model:
+    def __init__(self, error: Exception | None = None, seconds: float = 0) -> None:
+        self.error = error
+        self.seconds = seconds
+        self.asked = 0
+
+    async def __call__(self) -> None:
+        self.asked += 1
+        await asyncio.sleep(self.seconds)
+        if self.error is not None:
+            raise self.error
+
+
+async def test_many_probes_ask_once() -> None:
+    native, judge = Model(seconds=0.01), Model()
+    ready = Readiness({"native": native, "judge": judge})
+    await asyncio.gather(*(ready() for _ in range(50)))
+    assert (native.asked, judge.asked) == (1, 1)
+
+
+async def test_an_answer_ages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving.readiness, "FRESH", -1)
+    judge = Model(EngineError(503, "restarting"))
+    ready = Readiness({"native": Model(), "judge": judge})
+    with pytest.raises(EngineError, match="the judge does not answer: restarting") as refused:
+        await ready()
+    assert (refused.value.status, refused.value.code) == (503, "not_ready")
+    judge.error = None
+    await ready()
+    assert judge.asked == 2
+
+
+async def test_every_problem_is_named() -> None:
+    ready = Readiness({"native": Model(RuntimeError("a")), "judge": Model(RuntimeError("b"))})
+    for _ in range(2):  # the second time from memory
+        with pytest.raises(EngineError, match="the native does not answer: a; the judge does not answer: b"):
+            await ready()
+
+
+async def test_a_model_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving.readiness, "PATIENCE", 0.05)
+    with pytest.raises(EngineError, match=r"^the judge does not answer$"):
+        await Readiness({"judge": Model(seconds=60)})()
+
+
+async def test_a_probe_that_gives_up_does_not_spoil_the_next() -> None:
+    native = Model(seconds=0.05)
+    ready = Readiness({"native": native})
+    probe = asyncio.create_task(ready())
+    await asyncio.sleep(0)
+    probe.cancel()
+    await asyncio.gather(probe, return_exceptions=True)
+    await ready()

@@ -27,7 +27,7 @@ class LocalServerSettings(BaseModel):
     port: int = Field(default=8180, ge=1, le=65535, description="Port of the local server.")
     management_port: int = Field(default=8181, ge=1, le=65535, description="Port of its health checks.")
     heap_mb: int = Field(default=384, ge=256, description="Largest heap of the server, in MB.")
-    start_seconds: float = Field(default=240, gt=0, description="Time it may take to become ready.")
+    start_seconds: float = Field(default=300, gt=0, description="Time it may take to become ready.")
 
 
 class KeycloakSettings(BaseModel):

@@ -112,7 +112,7 @@ def keycloak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keycloak]:
         "state_dir": tmp_path_factory.mktemp("keycloak"),
         "poll_seconds": 0.5,
         "page_size": 10,
-        "local": {"port": port, "management_port": management_port},
+        "local": {"port": port, "management_port": management_port, "start_seconds": 600},
     }
     settings = KeycloakSettings.model_validate(fields)
     running = Keycloak(settings, LocalServer(settings), home, java)

@@ -48,7 +48,7 @@ def settings(tmp_path: Path) -> KeycloakSettings:
         {
             "server": f"http://127.0.0.1:{port}",
             "state_dir": tmp_path / "state",
-            "local": {"port": port, "management_port": management_port},
+            "local": {"port": port, "management_port": management_port, "start_seconds": 600},
         }
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+from filelock import FileLock, Timeout
 
 from cluster.environment import stack_environment
 from cluster.instance import Instance, Phase, Report
@@ -31,10 +32,18 @@ def bring_up(instance: Instance, config: Path | None, heard: Heard, patience: fl
 
     What a killed predecessor left behind is ended first. Raises StackError; nothing is left running then.
     """
+    instance.make_folders()
+    try:
+        with FileLock(instance.folder / "up.lock", timeout=0):
+            _bring_up(instance, config, heard, patience)
+    except Timeout as error:
+        raise StackError("another `mizan up` of this stack is under way") from error
+
+
+def _bring_up(instance: Instance, config: Path | None, heard: Heard, patience: float) -> None:
     if running(instance) is not None:
         raise StackError(f"the stack is already running at {instance.url}; stop it with: mizan down")
     sweep(instance)
-    instance.make_folders()
     shutil.rmtree(instance.metrics, ignore_errors=True)
     instance.metrics.mkdir(parents=True)
     command = [sys.executable, "-m", "cluster.supervisor"]
@@ -44,6 +53,7 @@ def bring_up(instance: Instance, config: Path | None, heard: Heard, patience: fl
     try:
         _await_ready(instance, supervisor, heard, patience)
     except BaseException:
+        keep_logs(instance)
         bring_down(instance)
         raise
 
@@ -67,6 +77,15 @@ def sweep(instance: Instance) -> int:
     if instance.settings.ray.address is None:
         shutil.rmtree(instance.ray_folder, ignore_errors=True)
     return len(leftovers)
+
+
+def keep_logs(instance: Instance) -> None:
+    """Copy the replicas' logs out of Ray's folder, which goes with the stack: a failure can be read."""
+    kept = instance.folder / "last-failure"
+    shutil.rmtree(kept, ignore_errors=True)
+    logs = instance.ray_folder / "session_latest" / "logs"
+    if logs.is_dir():
+        shutil.copytree(logs, kept, ignore_dangling_symlinks=True, ignore=shutil.ignore_patterns("*.sock"))
 
 
 def _spawn(command: list[str], instance: Instance) -> psutil.Process:

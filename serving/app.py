@@ -9,6 +9,7 @@ from ray.serve.config import AutoscalingConfig
 from ray.serve.handle import DeploymentHandle
 
 from auth.assembly import build_verifier, open_directory
+from models.entry import ModelEntry
 from models.prepared import PreparedModel
 from serving.gateway import create_gateway
 from serving.handles import RemoteEngine, RemoteJudge
@@ -85,8 +86,7 @@ def build_app(
 ) -> serve.Application:
     """The whole stack as one Ray Serve application, to be run with `serve.run`."""
     template = template_of(judge.entry.family or "", judge.entry.lineage, load_calibration(judge.path))
-    parsers = {"tool_call_parser": native.entry.tool_call_parser} if native.entry.tool_call_parser else {}
-    native_handle = _engine("Native", settings.native, native, frontend=parsers)
+    native_handle = _engine("Native", settings.native, native, frontend=_frontend(native.entry))
     judge_handle = _engine("Judge", settings.judge, judge, labels=template.labels())
     gateway: Any = serve.deployment(
         name="Gateway",
@@ -101,6 +101,13 @@ def build_app(
     return application
 
 
+def _frontend(entry: ModelEntry) -> dict[str, Any]:
+    """What vLLM's chat layer must know of a model beyond the engine's arguments."""
+    if entry.tool_call_parser is None:
+        return {}
+    return {"tool_call_parser": entry.tool_call_parser, "enable_auto_tool_choice": True}
+
+
 def _engine(
     name: str,
     settings: EngineSettings,
@@ -111,6 +118,8 @@ def _engine(
     resources = prepared.resources(settings.accelerator)
     cpus = settings.cpus or resources.cpus
     arguments = {**prepared.engine_args(settings.accelerator), **settings.engine_args}
+    if prepared.entry.reasoning_parser is not None:
+        arguments["reasoning_parser"] = prepared.entry.reasoning_parser
     if settings.accelerator == "cpu" and int(arguments.get("tensor_parallel_size", 1)) == 1:
         # In the engine's own process: a third process per engine costs 1 GB and 15 s of start on a CPU.
         arguments["distributed_executor_backend"] = "uni"
@@ -143,7 +152,7 @@ def _engine(
 
 
 def _environment(accelerator: str, cpus: float) -> dict[str, str]:
-    """Environment of an engine's processes; see the README's page on engines for what each costs."""
+    """Environment of an engine's processes; docs/engines.md says what each costs."""
     if accelerator == "gpu":
         return {}
     return {

@@ -15,8 +15,15 @@ from models.settings import ModelsSettings
 
 PREFIX = "MIZAN_"
 CONFIG_VARIABLE = "MIZAN_CONFIG"
-NOT_SETTINGS = {CONFIG_VARIABLE, "MIZAN_STACK"}
-"""Variables of ours that are no settings: the file's path, and the mark on every process of a stack."""
+NOT_SETTINGS = {
+    CONFIG_VARIABLE,
+    "MIZAN_STACK",
+    "MIZAN_PYTHON",
+    "MIZAN_TORCH_LINKS",
+    "MIZAN_TORCH_INDEX",
+}
+"""Variables of ours that are no settings: the file's path, the mark on every process of a stack, and what the
+installer reads."""
 
 BUNDLED_POLICIES = Path(__file__).parent / "policies"
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+import httpx
 import psutil
 import pytest
 
@@ -32,6 +33,18 @@ def _unfinished(stack: Stack) -> float:
 def test_a_client_that_leaves_stops_generation_and_judging(stack: Stack) -> None:
     for _ in stack.stream(LONG, max_tokens=1000, temperature=1.0):
         break
+    _until(lambda: stack.metric("mizan_requests_in_flight") == 0, 5)
+    _until(lambda: _unfinished(stack) == 0, 15)
+
+
+def test_a_client_that_leaves_a_whole_answer_stops_it_too(stack: Stack) -> None:
+    with pytest.raises(httpx.ReadTimeout):
+        stack.client.post(
+            "/v1/chat/completions",
+            json=stack.body(LONG, max_tokens=2000, temperature=1.0),
+            headers=stack.headers(),
+            timeout=1.0,
+        )
     _until(lambda: stack.metric("mizan_requests_in_flight") == 0, 5)
     _until(lambda: _unfinished(stack) == 0, 15)
 

@@ -1,0 +1,129 @@
+"""What judging costs: the whole stack against the plain vLLM server, with the same model, in one run.
+
+    python -m benchmarks.against_bare_vllm [-- further options of `mizan bench`]
+
+Starts a stack and a bare vLLM server on free loopback ports, alternates load between them, and stops both.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+MIZAN = str(Path(sys.executable).with_name("mizan"))
+PATIENCE = 400
+"""Seconds a server may take to start."""
+
+
+def main() -> int:
+    """Run the comparison; the exit status is that of `mizan bench`."""
+    further = sys.argv[2:] if sys.argv[1:2] == ["--"] else sys.argv[1:]
+    gateway, issuer, bare = _free_ports(3)
+    with tempfile.TemporaryDirectory(prefix="mizan-bench-") as folder:
+        config = Path(folder) / "mizan.yaml"
+        config.write_text(
+            json.dumps(
+                {
+                    "instance": "bench",
+                    "state": str(Path(folder) / "state"),
+                    "gateway": {"port": gateway},
+                    "identity": {"embedded": {"port": issuer, "token_lifetime_seconds": 7200}},
+                }
+            ),
+            encoding="utf-8",
+        )
+        with _stack(config), _bare(config, bare):
+            token = Path(folder) / "token"
+            token.write_text(_output(config, "token"), encoding="utf-8")
+            return subprocess.run(  # noqa: S603  our own command
+                [
+                    *(MIZAN, "bench", "--baseline", "bare"),
+                    *("--arm", f"bare=http://127.0.0.1:{bare}"),
+                    *("--arm", f"mizan=http://127.0.0.1:{gateway},token-file={token}"),
+                    *further,
+                ],
+                check=False,
+            ).returncode
+
+
+@contextmanager
+def _stack(config: Path) -> Iterator[None]:
+    subprocess.run([MIZAN, "--config", str(config), "up"], check=True)  # noqa: S603  our own command
+    try:
+        yield
+    finally:
+        subprocess.run([MIZAN, "--config", str(config), "down"], check=True)  # noqa: S603  as above
+
+
+@contextmanager
+def _bare(config: Path, port: int) -> Iterator[None]:
+    settings = json.loads(_output(config, "config", "show", "--json"))
+    model = settings["native"]["model"]
+    (folder,) = Path(settings["models"]["cache_dir"]).joinpath("models", model).iterdir()
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.bare_vllm",
+        str(folder),
+        "--name",
+        model,
+        "--port",
+        str(port),
+    ]
+    server = subprocess.Popen(  # noqa: S603  our own module
+        [*command, "--max-model-len", "8192"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "VLLM_LOGGING_LEVEL": "ERROR"},
+    )
+    try:
+        _await(f"http://127.0.0.1:{port}/health", server)
+        yield
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(timeout=60)
+
+
+def _await(url: str, server: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            raise SystemExit(f"the bare vLLM server ended with status {server.returncode}")
+        try:
+            if httpx.get(url, trust_env=False, timeout=5).status_code == 200:
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.5)
+    raise SystemExit(f"the bare vLLM server does not answer after {PATIENCE} s")
+
+
+def _output(config: Path, *command: str) -> str:
+    done = subprocess.run(  # noqa: S603  our own command
+        [MIZAN, "--config", str(config), *command], check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for listener in sockets:
+        listener.bind(("127.0.0.1", 0))
+    ports: list[Any] = [listener.getsockname()[1] for listener in sockets]
+    for listener in sockets:
+        listener.close()
+    return ports
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""What `serving.engine` uses of vLLM's unstable API, held against the real engine on real weights."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from models.catalog import load_catalog
+from models.prepare import prepare
+from models.progress import Silent
+from serving.app import _environment
+from serving.settings import load
+
+
+@pytest.fixture(scope="module")
+def seen() -> dict[str, Any]:
+    """What a process of its own saw: vLLM's warnings are its own, and its memory goes with it."""
+    settings = load(environment={})
+    prepared = prepare(load_catalog(settings.models).get(settings.native.model), settings.models, Silent())
+    arguments = {**prepared.engine_args("cpu"), "distributed_executor_backend": "uni", "max_model_len": 2048}
+    done = subprocess.run(  # noqa: S603  our own module
+        [sys.executable, "-m", "tests.serving.engine_contract", json.dumps(arguments)],
+        env={**os.environ, **_environment("cpu", 1), "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("SEEN ")]
+    assert lines, done.stderr[-3000:]
+    facts: dict[str, Any] = json.loads(lines[0].removeprefix("SEEN "))
+    return facts
+
+
+pytestmark = pytest.mark.models
+
+
+def test_every_choice_is_generated_counted_and_finished(seen: dict[str, Any]) -> None:
+    assert seen["choices"] == [0, 1]
+    assert len(seen["finish"]) == 2
+    assert set(seen["finish"]) <= {"length", "stop"}
+    assert 2 <= seen["tokens"] == seen["completion_tokens"] <= 24
+    assert seen["prompt_tokens"] > 10
+    assert seen["text"].strip()
+
+
+def test_the_engines_bookkeeping_does_not_travel(seen: dict[str, Any]) -> None:
+    assert set(seen["payload"]) <= {"index", "delta", "logprobs", "finish_reason"}
+
+
+def test_closing_the_generator_aborts_the_request(seen: dict[str, Any]) -> None:
+    assert seen["unfinished_after_close"] == 0
+
+
+def test_a_prompt_over_the_context_is_the_clients_error(seen: dict[str, Any]) -> None:
+    assert seen["too_long"] == [400, "context_length_exceeded"]
+
+
+def test_labels_are_scored_and_long_texts_judged_in_pieces(seen: dict[str, Any]) -> None:
+    assert seen["labels"] == [" No", " Yes"]
+    assert seen["pieces"][0] == 1
+    assert seen["pieces"][1] > 10
+
+
+def test_a_label_must_be_one_token(seen: dict[str, Any]) -> None:
+    assert seen["long_label_refused"]
+
+
+def test_the_chat_templates_tokens_are_reserved(seen: dict[str, Any]) -> None:
+    assert {"<|im_start|>", "<|im_end|>"} <= set(seen["reserved"])

@@ -211,6 +211,10 @@ class Settings(BaseSettings):
         for name, production in (("identity", self.identity.production), ("models", self.models.production)):
             if self.mode == "production" and not production:
                 raise ValueError(f"{name}.production must be true in production mode")
+        if self.mode == "production" and self.identity.tenants == "file" and not self.identity.tenants_file:
+            raise ValueError(
+                "identity.tenants_file must be set in production mode; the example is for development"
+            )
         if self.gateway.default_output_tokens > self.gateway.max_output_tokens:
             raise ValueError("gateway.default_output_tokens must not exceed gateway.max_output_tokens")
         return self

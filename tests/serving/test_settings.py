@@ -184,7 +184,7 @@ def test_wrong_variables(monkeypatch: pytest.MonkeyPatch, name: str, value: str,
 
 PRODUCTION: dict[str, Any] = {
     "mode": "production",
-    "identity": {"issuer": "https://keycloak.example/realms/m"},
+    "identity": {"issuer": "https://keycloak.example/realms/m", "tenants_file": "tenants.yaml"},
 }
 
 
@@ -199,6 +199,7 @@ def test_production(file: Path) -> None:
     ("changes", "sentence"),
     [
         ({"identity": {}}, "identity: issuer must be set"),
+        ({"identity": {"issuer": "https://login.example"}}, "identity.tenants_file must be set"),
         ({"identity": {"embedded": {"enabled": True}}}, "embedded.enabled must be false"),
         (
             {"identity": {"embedded": {"enabled": True}, "production": False}},

@@ -11,12 +11,13 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
+from serving.judging.asking import ask, is_cancelled
 from serving.judging.choice import Choice, Window
 from serving.judging.conversation import Check, Conversation, Stage
 from serving.judging.judgement import Judgement, Tally
 from serving.judging.policy import Mode, Policy
-from serving.judging.protocols import Chunk, Engine, EngineError, Generation, Judge, JudgeError, Usage
-from serving.judging.verdict import Outcome, Verdict
+from serving.judging.protocols import Chunk, Engine, EngineError, Generation, Judge, Usage
+from serving.judging.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class Chain:
         try:
             await self._move()
         except asyncio.CancelledError:
-            if _is_cancelled():
+            if is_cancelled():
                 raise
             raise EngineError(503, "The model broke off its answer.", code="model_unavailable") from None
 
@@ -143,43 +144,8 @@ class Chain:
                 return
 
     async def _check(self, stage: Stage, text: str = "") -> Verdict:
-        """One judge call. Whatever goes wrong comes back as an undecided verdict, which does not pass."""
         check = Check(stage, self._conversation, text, self._generation.cache_salt)
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        try:
-            async with asyncio.timeout(self._policy.judge_timeout) as limit:
-                verdict = await self._judge.judge(check, self._policy)
-            if limit.expired():
-                raise TimeoutError
-            if verdict.stage is not stage:
-                raise JudgeError("garbled", "the verdict is on another stage than was asked")
-            if verdict.score is not None and not 0.0 <= verdict.score <= 1.0:
-                raise JudgeError("garbled", "the verdict's score is not a probability")
-        except TimeoutError:
-            verdict = self._undecided(stage, "timeout")
-        except JudgeError as error:
-            verdict = self._undecided(stage, error.reason)
-        except asyncio.CancelledError:
-            verdict = self._undecided(stage, "cancelled")
-        except Exception:  # noqa: BLE001  a judge that fails in an unforeseen way must block, not crash
-            verdict = self._undecided(stage, "failed")
-        if _is_cancelled():
-            # Also where the judge swallowed it: the chain is being closed and must not wait on.
-            raise asyncio.CancelledError
-        return verdict if verdict.latency else replace(verdict, latency=loop.time() - started)
-
-    def _undecided(self, stage: Stage, reason: str) -> Verdict:
-        return Verdict(
-            outcome=Outcome.UNDECIDED,
-            stage=stage,
-            judge=self._judge.id,
-            judge_digest=self._judge.digest,
-            policy=self._policy.id,
-            policy_version=self._policy.version,
-            policy_digest=self._policy.digest,
-            reason=reason,
-        )
+        return await ask(self._judge, self._policy, check)
 
     def _release(self, choice: Choice, chunks: tuple[Chunk, ...], judgement: Judgement | None = None) -> None:
         self._tallies[choice.index].released += sum(chunk.tokens for chunk in chunks)
@@ -228,12 +194,6 @@ def _judged(window: Window) -> list[tuple[Stage, str]]:
     if any(chunk.text and chunk.tool for chunk in window.chunks):
         stages.append((Stage.TOOL_CALL, window.tool_text))
     return stages
-
-
-def _is_cancelled() -> bool:
-    """Whether this task itself was cancelled, rather than something it awaits raising CancelledError."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 async def _stop(tasks: "list[asyncio.Task[Any]]") -> None:

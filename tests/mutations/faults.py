@@ -15,6 +15,7 @@ class Fault:
 
 CHAIN = "serving/judging/chain.py"
 CHOICE = "serving/judging/choice.py"
+ASKING = "serving/judging/asking.py"
 
 FAULTS = (
     Fault(
@@ -81,31 +82,31 @@ FAULTS = (
     ),
     Fault(
         "take the judge's error for a pass",
-        CHAIN,
-        "verdict = self._undecided(stage, error.reason)",
-        "verdict = replace(self._undecided(stage, error.reason), outcome=Outcome.PASSED)",
+        ASKING,
+        "verdict = undecided(judge, policy, check.stage, error.reason)",
+        "verdict = replace(undecided(judge, policy, check.stage, error.reason), outcome=Outcome.PASSED)",
     ),
     Fault(
         "take a crash of the judge for a pass",
-        CHAIN,
-        'verdict = self._undecided(stage, "failed")',
-        'verdict = replace(self._undecided(stage, "failed"), outcome=Outcome.PASSED)',
+        ASKING,
+        'verdict = undecided(judge, policy, check.stage, "failed")',
+        'verdict = replace(undecided(judge, policy, check.stage, "failed"), outcome=Outcome.PASSED)',
     ),
     Fault(
         "take a timeout for a pass",
-        CHAIN,
-        'verdict = self._undecided(stage, "timeout")',
-        'verdict = replace(self._undecided(stage, "timeout"), outcome=Outcome.PASSED)',
+        ASKING,
+        'verdict = undecided(judge, policy, check.stage, "timeout")',
+        'verdict = replace(undecided(judge, policy, check.stage, "timeout"), outcome=Outcome.PASSED)',
     ),
     Fault(
         "wait for the judge without limit",
-        CHAIN,
-        "asyncio.timeout(self._policy.judge_timeout)",
+        ASKING,
+        "asyncio.timeout(policy.judge_timeout)",
         "asyncio.timeout(None)",
     ),
     Fault(
         "believe a verdict that came too late",
-        CHAIN,
+        ASKING,
         "if limit.expired():",
         "if False:",
     ),
@@ -123,13 +124,13 @@ FAULTS = (
     ),
     Fault(
         "accept a verdict on another stage",
-        CHAIN,
-        "if verdict.stage is not stage:",
+        ASKING,
+        "if verdict.stage is not check.stage:",
         "if False:",
     ),
     Fault(
         "accept a score that is no probability",
-        CHAIN,
+        ASKING,
         "if verdict.score is not None and not 0.0 <= verdict.score <= 1.0:",
         "if False:",
     ),
@@ -176,7 +177,9 @@ FAULTS = (
         "do not wait for the prompt",
         CHAIN,
         "        first = await asyncio.shield(prompt)\n",
-        "        first = replace(self._undecided(Stage.PROMPT, ''), outcome=Outcome.PASSED)\n",
+        "        from serving.judging.asking import undecided\n"
+        "        doubt = undecided(self._judge, self._policy, Stage.PROMPT, '')\n"
+        "        first = replace(doubt, outcome=Outcome.PASSED)\n",
     ),
     Fault(
         "judge the prompt before generating",
@@ -235,7 +238,7 @@ FAULTS = (
     Fault(
         "wait for ever for a model that was cancelled elsewhere",
         CHAIN,
-        "            if _is_cancelled():\n                raise\n",
+        "            if is_cancelled():\n                raise\n",
         "            if True:\n                raise\n",
     ),
     Fault(

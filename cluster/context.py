@@ -24,5 +24,9 @@ class Context:
         return self.settings.models
 
     @property
+    def policies(self) -> Path:
+        return self.settings.policies
+
+    @property
     def identity(self) -> IdentitySettings:
         return self.settings.identity

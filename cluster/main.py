@@ -16,6 +16,7 @@ import cluster.config_cli
 import cluster.demo_cli
 import models.cli
 import serving.judging.evaluation.cli
+import serving.policy_cli
 from cluster.context import Context
 from serving.settings import SettingsError
 
@@ -51,6 +52,7 @@ for area in (cluster.cli.app, cluster.chat.app, cluster.demo_cli.app, auth.cli.a
     app.registered_commands += area.registered_commands
 app.add_typer(models.cli.app, name="models", help="The models: list, prepare, verify, show.")
 app.add_typer(benchmarks.cli.app, name="bench")
+app.add_typer(serving.policy_cli.app, name="policy", help="The judging policies: lint, show.")
 app.add_typer(serving.judging.evaluation.cli.app, name="judge", help="The judge: evaluate, explain, train.")
 app.add_typer(cluster.config_cli.app, name="config", help="The settings: show, schema.")
 

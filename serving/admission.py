@@ -28,9 +28,7 @@ def admit(services: Services, who: Caller, request: ChatRequest) -> tuple[Policy
     if tokens is not None and tokens > limit:
         param = "max_completion_tokens" if request.max_completion_tokens else "max_tokens"
         raise RequestError(400, f"{param} must be at most {limit}.", code="invalid_value", param=param)
-    policy = services.policies.get(who.tenant.policy)
-    if policy is None:
-        raise RequestError(403, "The tenant's policy does not exist here.", code="unknown_policy")
+    policy = policy_of(services, who.tenant)
     generation = Generation(
         request_id=uuid.uuid4().hex,
         body=request.engine_body(tokens or min(settings.default_output_tokens, limit)),
@@ -38,6 +36,14 @@ def admit(services: Services, who: Caller, request: ChatRequest) -> tuple[Policy
         cache_salt=who.tenant.id,
     )
     return policy, generation
+
+
+def policy_of(services: Services, tenant: Tenant) -> Policy:
+    """The policy that the tenant's texts are judged by. Raises RequestError 403."""
+    policy = services.policies.get(tenant.policy)
+    if policy is None:
+        raise RequestError(403, "The tenant's policy does not exist here.", code="unknown_policy")
+    return policy
 
 
 def require_model(services: Services, tenant: Tenant, model: str) -> None:

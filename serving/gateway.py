@@ -12,12 +12,13 @@ from starlette.requests import ClientDisconnect
 
 from auth.refusals import AuthenticationError
 from serving.accounting import Account
-from serving.admission import admit, read_body, require_model
+from serving.admission import admit, policy_of, read_body, require_model
 from serving.answers import Envelope, complete
 from serving.conversations import conversation_of
 from serving.errors import RequestError, as_request_error, error_response
 from serving.judging.chain import Chain, Event
 from serving.judging.protocols import EngineError
+from serving.moderation import moderate, parse_moderation_request
 from serving.openai_api import parse_chat_request
 from serving.presence import while_connected
 from serving.services import Caller, Services
@@ -48,10 +49,16 @@ def create_gateway(services: Services) -> FastAPI:
     for known in (RequestError, *_KNOWN_ERRORS):
         app.add_exception_handler(known, _error)
 
-    async def caller(request: Request) -> Caller:
+    async def authenticated(request: Request, scope: str) -> Caller:
         principal = await services.verifier.verify(request.headers.getlist("authorization"))
-        principal.require("chat")
+        principal.require(scope)
         return Caller(principal, services.tenants.get(principal.tenant))
+
+    async def caller(request: Request) -> Caller:
+        return await authenticated(request, "chat")
+
+    async def moderator(request: Request) -> Caller:
+        return await authenticated(request, "moderate")
 
     @app.get("/health/live")
     async def live() -> dict[str, str]:
@@ -111,6 +118,14 @@ def create_gateway(services: Services) -> FastAPI:
             await events.aclose()
             raise
         return JudgedStream(first, events, envelope, headers)
+
+    @app.post("/v1/moderations")
+    async def moderations(request: Request, who: Annotated[Caller, Depends(moderator)]) -> JSONResponse:
+        body = await read_body(request, services.settings)
+        texts = parse_moderation_request(body)
+        policy = policy_of(services, who.tenant)
+        answer = moderate(texts, services.judge, policy, who.tenant.id)
+        return JSONResponse(await while_connected(request.receive, answer))
 
     return app
 

@@ -20,11 +20,13 @@ StopTexts = Annotated[list[StopText], Field(max_length=4)]
 Stop = Annotated[Annotated[StopText, Tag(TEXT)] | Annotated[StopTexts, Tag(LIST)], TextOrList]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """Unknown fields, converted types, NaN and infinity are errors."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-class TextPart(_Strict):
+class TextPart(Strict):
     type: Literal["text"]
     text: str
 
@@ -33,30 +35,30 @@ TextParts = Annotated[list[TextPart], Field(min_length=1, max_length=256)]
 Content = Annotated[Annotated[str, Tag(TEXT)] | Annotated[TextParts, Tag(LIST)], TextOrList]
 
 
-class FunctionCall(_Strict):
+class FunctionCall(Strict):
     name: Name
     arguments: str
 
 
-class ToolCall(_Strict):
+class ToolCall(Strict):
     id: str = Field(max_length=256)
     type: Literal["function"]
     function: FunctionCall
 
 
-class SystemMessage(_Strict):
+class SystemMessage(Strict):
     role: Literal["system", "developer"]
     content: Content
     name: Name | None = None
 
 
-class UserMessage(_Strict):
+class UserMessage(Strict):
     role: Literal["user"]
     content: Content
     name: Name | None = None
 
 
-class AssistantMessage(_Strict):
+class AssistantMessage(Strict):
     role: Literal["assistant"]
     content: Content | None = None
     refusal: str | None = None
@@ -70,7 +72,7 @@ class AssistantMessage(_Strict):
         return self
 
 
-class ToolMessage(_Strict):
+class ToolMessage(Strict):
     role: Literal["tool"]
     content: Content
     tool_call_id: str = Field(max_length=256)
@@ -81,11 +83,11 @@ ChatMessage = Annotated[
 ]
 
 
-class StreamOptions(_Strict):
+class StreamOptions(Strict):
     include_usage: bool = False
 
 
-class ChatRequest(_Strict):
+class ChatRequest(Strict):
     """A chat completions request as the gateway accepts it."""
 
     model: str = Field(min_length=1, max_length=256)
@@ -133,10 +135,11 @@ def parse_chat_request(body: bytes) -> ChatRequest:
     try:
         return ChatRequest.model_validate_json(body)
     except ValidationError as error:
-        raise _refusal(error) from None
+        raise refusal_of(error) from None
 
 
-def _refusal(error: ValidationError) -> RequestError:
+def refusal_of(error: ValidationError) -> RequestError:
+    """A 400 that names the field and never echoes its value."""
     details = error.errors(include_url=False, include_input=False, include_context=False)
     first = max(details, key=lambda detail: len(detail["loc"]))
     if first["type"] == "json_invalid":

@@ -42,7 +42,7 @@ SCORES = {"": 0.02, "zarzour": 0.98}
 
 TENANTS = """
 tenants:
-  - {id: khouribga, name: Khouribga, applications: [{id: khouribga-assistant, scopes: [chat]}]}
+  - {id: khouribga, name: Khouribga, applications: [{id: khouribga-assistant, scopes: [chat, moderate]}]}
   - {id: jorf, name: الجرف, policy: gate, applications: [{id: jorf-assistant, scopes: [chat]}]}
   - {id: safi, name: Safi, policy: observe, applications: [{id: safi-assistant, scopes: [chat, usage]}]}
   - {id: other, name: Other, models: [another-model], applications: [{id: other-assistant, scopes: [chat]}]}

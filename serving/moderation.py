@@ -1,0 +1,76 @@
+"""`POST /v1/moderations`: an application has its own texts judged by the tenant's policy.
+
+Source: the OpenAI API reference, `POST /v1/moderations`. Categories are the policy's and the judge's own.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from serving.errors import RequestError
+from serving.judging.asking import ask
+from serving.judging.conversation import Check, Stage
+from serving.judging.judgement import Judgement
+from serving.judging.policy import Policy
+from serving.judging.protocols import Judge
+from serving.judging.verdict import Outcome, Verdict
+from serving.openai_api import Strict, refusal_of
+
+MOST_TEXTS = 32
+
+
+class ModerationRequest(Strict):
+    """The texts to be judged. `model` may name the judge, and nothing else."""
+
+    input: str | Annotated[list[str], Field(min_length=1, max_length=MOST_TEXTS)]
+    model: str | None = Field(default=None, max_length=256)
+
+    @property
+    def texts(self) -> Sequence[str]:
+        return [self.input] if isinstance(self.input, str) else self.input
+
+
+def parse_moderation_request(body: bytes) -> ModerationRequest:
+    """Parse a request body. Raises RequestError 400 that names the field."""
+    try:
+        return ModerationRequest.model_validate_json(body)
+    except ValidationError as error:
+        if any(detail["loc"][:1] == ("input",) for detail in error.errors()):
+            message = f"input must be a text, or a list of 1 to {MOST_TEXTS} texts."
+            raise RequestError(400, message, code="invalid_value", param="input") from None
+        raise refusal_of(error) from None
+
+
+async def moderate(
+    request: ModerationRequest, judge: Judge, policy: Policy, cache_salt: str
+) -> dict[str, Any]:
+    """Judge every text. Raises RequestError 503 where the judge could not decide on one: doubt is no pass."""
+    if request.model not in {None, judge.id}:
+        raise RequestError(404, "There is no such judge.", code="model_not_found", param="model")
+    checks = [Check(Stage.TEXT, (), text, cache_salt) for text in request.texts]
+    verdicts = await asyncio.gather(*(ask(judge, policy, check) for check in checks))
+    if any(verdict.outcome is Outcome.UNDECIDED for verdict in verdicts):
+        raise RequestError(
+            503, "The judge could not decide.", code="judge_undecided", headers={"Retry-After": "1"}
+        )
+    return {
+        "id": f"modr-{uuid.uuid4().hex}",
+        "model": judge.id,
+        "results": [_result(verdict, policy) for verdict in verdicts],
+    }
+
+
+def _result(verdict: Verdict, policy: Policy) -> dict[str, Any]:
+    judgement = Judgement(policy, verdict)
+    judgement.count(verdict)
+    names = [finding.category or finding.criterion for finding in verdict.findings]
+    return {
+        "flagged": verdict.outcome is Outcome.FLAGGED,
+        "categories": dict(zip(names, (finding.flagged for finding in verdict.findings), strict=True)),
+        "category_scores": dict(zip(names, (finding.score for finding in verdict.findings), strict=True)),
+        "category_applied_input_types": {name: ["text"] for name in names},
+        "judgement": judgement.public(),
+    }

@@ -1,0 +1,85 @@
+"""`mizan policy`: the judging policies, checked and shown."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Protocol
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from serving.judging.policy import Policy, PolicyError, load_policies, load_policy
+
+CONSOLE = Console()
+ERRORS = Console(stderr=True)
+
+app = typer.Typer(no_args_is_help=True)
+
+
+class HasPolicies(Protocol):
+    """The loaded settings, as far as these commands read them."""
+
+    @property
+    def policies(self) -> Path: ...
+
+
+@app.command()
+def lint(
+    ctx: typer.Context,
+    files: Annotated[list[Path] | None, typer.Argument(help="Policy files; all in force if absent.")] = None,
+) -> None:
+    """Check policy files. Exit 1 with a sentence for each that is wrong.
+
+    Example: mizan policy lint my-policy.yaml
+    """
+    context: HasPolicies = ctx.obj
+    wrong = 0
+    for file in files or sorted(context.policies.glob("*.yaml")):
+        try:
+            policy = load_policy(file)
+        except PolicyError as error:
+            wrong += 1
+            ERRORS.print(f"[red]wrong[/]  {escape(str(error))}", highlight=False)
+        else:
+            CONSOLE.print(
+                f"[green]sound[/]  {escape(str(file))}: {policy.id}@{policy.version}", highlight=False
+            )
+    if wrong:
+        raise typer.Exit(1)
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    policy_id: Annotated[str | None, typer.Argument(help="Policy; all if absent.")] = None,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Show the policies in force: mode, thresholds, criteria, and the digest that verdicts carry."""
+    context: HasPolicies = ctx.obj
+    try:
+        policies = load_policies(context.policies)
+    except PolicyError as error:
+        ERRORS.print(escape(str(error)), highlight=False)
+        raise typer.Exit(1) from error
+    if policy_id is not None and policy_id not in policies:
+        ERRORS.print(f"There is no policy {policy_id!r}; there are {', '.join(policies)}.", highlight=False)
+        raise typer.Exit(1)
+    chosen = [policy for name, policy in policies.items() if policy_id in {None, name}]
+    if as_json:
+        CONSOLE.print_json(json.dumps([_facts(policy) for policy in chosen]))
+        return
+    for policy in chosen:
+        table = Table("criterion", "stages", "threshold", "what violates", title=_title(policy), expand=True)
+        for criterion in policy.criteria:
+            threshold = "judge's own" if criterion.threshold is None else f"{criterion.threshold:.2f}"
+            table.add_row(criterion.id, ", ".join(criterion.stages), threshold, escape(criterion.description))
+        CONSOLE.print(table)
+
+
+def _title(policy: Policy) -> str:
+    return f"{policy.id}@{policy.version}, {policy.mode}, {policy.action}, sha256:{policy.digest[:16]}"
+
+
+def _facts(policy: Policy) -> dict[str, object]:
+    return {**policy.model_dump(mode="json"), "digest": policy.digest}

@@ -6,6 +6,7 @@ import httpx
 
 from auth.claims import ClaimRules
 from auth.clock import Clock, SystemClock
+from auth.key_file import KeyFile
 from auth.key_source import HttpKeySource
 from auth.mapping import ClaimsMapping, DevelopmentClaims, KeycloakClaims
 from auth.settings import IdentitySettings
@@ -45,7 +46,7 @@ def build_verifier(
         stale=settings.jwks_stale_seconds,
     )
     return TokenVerifier(
-        SigningKeys(source, clock, ages),
+        SigningKeys(source, clock, ages, _key_file(settings)),
         claim_rules(settings),
         claims_mapping(settings),
         clock,
@@ -53,6 +54,13 @@ def build_verifier(
         cache_size=settings.token_cache_size,
         on_close=client.aclose,
     )
+
+
+def _key_file(settings: IdentitySettings) -> KeyFile | None:
+    path = settings.jwks_file
+    if path is None and settings.tenants == "keycloak":
+        path = settings.keycloak.keys_file
+    return KeyFile(path, settings.issuer_url) if path is not None else None
 
 
 def claim_rules(settings: IdentitySettings) -> ClaimRules:

@@ -43,10 +43,14 @@ class VerificationKey:
 
 @dataclass(frozen=True, slots=True)
 class PublishedKeys:
-    """One reading of a JWKS: what can be used by key id, and the ids of what cannot, with the reason."""
+    """One reading of a JWKS: what can be used by key id, and the ids of what cannot, with the reason.
+
+    `entries` are the usable keys as they were published.
+    """
 
     usable: Mapping[str, VerificationKey]
     unsuitable: Mapping[str, str]
+    entries: tuple[Mapping[str, Any], ...] = ()
 
 
 def read_keys(document: Mapping[str, Any]) -> PublishedKeys:
@@ -59,9 +63,8 @@ def read_keys(document: Mapping[str, Any]) -> PublishedKeys:
         raise UnsuitableKey(f"the key set must hold a list of at most {MAX_KEYS} keys")
     usable: dict[str, VerificationKey] = {}
     unsuitable: dict[str, str] = {}
-    for entry in entries:
-        if not isinstance(entry, dict) or not isinstance(entry.get("kid"), str):
-            continue
+    named = [entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("kid"), str)]
+    for entry in named:
         key_id: str = entry["kid"]
         if key_id in usable or key_id in unsuitable:
             usable.pop(key_id, None)
@@ -71,7 +74,7 @@ def read_keys(document: Mapping[str, Any]) -> PublishedKeys:
             usable[key_id] = read_key(entry)
         except UnsuitableKey as error:
             unsuitable[key_id] = str(error)
-    return PublishedKeys(usable, unsuitable)
+    return PublishedKeys(usable, unsuitable, tuple(entry for entry in named if entry["kid"] in usable))
 
 
 def read_key(entry: dict[str, Any]) -> VerificationKey:

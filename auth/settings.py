@@ -93,6 +93,11 @@ class IdentitySettings(BaseModel):
         gt=0,
         description="How long known keys are used while the issuer cannot be reached, in seconds.",
     )
+    jwks_file: UserPath | None = Field(
+        default=None,
+        description="File that keeps the issuer's keys over a restart; empty for one beside the tenants "
+        "where `tenants` is keycloak, and else for none.",
+    )
     http_timeout_seconds: float = Field(
         default=5, gt=0, description="Time the issuer has to answer one request, in seconds."
     )

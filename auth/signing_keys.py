@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 
 from auth.clock import Clock
+from auth.key_file import KeyFile
 from auth.key_source import KeySource
 from auth.keys import PublishedKeys, VerificationKey
 from auth.refusals import IssuerUnavailable, TokenFault, Unauthenticated
@@ -40,11 +41,13 @@ class SigningKeys:
     known keys are used until they are `ages.stale` old, then `IssuerUnavailable` is raised.
     """
 
-    def __init__(self, source: KeySource, clock: Clock, ages: KeyAges) -> None:
+    def __init__(self, source: KeySource, clock: Clock, ages: KeyAges, file: KeyFile | None = None) -> None:
+        """`file` keeps the keys over a restart; they are as old there as when they were read."""
         self._source = source
         self._clock = clock
         self._ages = ages
-        self._reading: _Reading | None = None
+        self._file = file
+        self._reading = self._remembered()
         self._failure: IssuerUnavailable | None = None
         self._last_started: float | None = None
         self._task: asyncio.Task[None] | None = None
@@ -145,8 +148,17 @@ class SigningKeys:
             self._note_changes(keys)
             self._reading = _Reading(keys, started_at)
             self._failure = None
+            if self._file is not None:
+                await asyncio.to_thread(self._file.save, keys, self._clock.now())
         finally:
             self._task = None
+
+    def _remembered(self) -> _Reading | None:
+        kept = self._file.load() if self._file is not None else None
+        if kept is None:
+            return None
+        age = max(0.0, self._clock.now() - kept.read_at)
+        return _Reading(kept.keys, self._clock.elapsed() - age)
 
     def _note_changes(self, keys: PublishedKeys) -> None:
         before = self._reading.keys if self._reading else PublishedKeys({}, {})

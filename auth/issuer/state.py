@@ -1,9 +1,7 @@
 """The development issuer's memory: signing keys and client secrets in one file of mode 0600."""
 
 import fcntl
-import os
 import secrets
-import tempfile
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +10,8 @@ from uuid import uuid4
 
 from joserfc.jwk import RSAKey
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from auth.private_file import write_private
 
 STATE_FILE: Final = "issuer.json"
 _KEY_BITS: Final = 2048
@@ -109,21 +109,8 @@ class StateFile:
             before = self.read()
             after = change(before)
             if after is not before:
-                self._write(after)
+                write_private(self._path, after.model_dump_json(indent=1))
             return after
-
-    def _write(self, state: IssuerState) -> None:
-        # mkstemp creates the file with mode 0600, so that the secrets are never readable in between.
-        descriptor, name = tempfile.mkstemp(dir=self._directory, prefix=STATE_FILE)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(state.model_dump_json(indent=1).encode())
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(self._path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
 
 
 def _new_key(now: float) -> SigningKey:

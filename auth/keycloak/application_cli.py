@@ -109,7 +109,7 @@ def _set_enabled(ctx: typer.Context, client_id: str, *, enabled: bool) -> None:
 
 
 def _hand_over(client_id: str, secret: str, secret_file: Path | None, as_json: bool) -> None:
-    from auth.keycloak.credentials import write_private  # noqa: PLC0415 - keeps `mizan --help` fast
+    from auth.private_file import write_private  # noqa: PLC0415 - keeps `mizan --help` fast
 
     content = json.dumps({"client_id": client_id, "client_secret": secret})
     if secret_file is not None:

@@ -8,7 +8,7 @@ from typing import Any
 from keycloak import KeycloakAdmin
 from keycloak.exceptions import KeycloakGetError
 
-from auth.keycloak.credentials import ClientCredentials, UnusableCredentials, read_client, write_private
+from auth.keycloak.credentials import ClientCredentials, UnusableCredentials, read_client
 from auth.keycloak.realm import (
     AUDIENCE_SCOPE,
     BASE_SCOPES,
@@ -17,6 +17,7 @@ from auth.keycloak.realm import (
     REALM_MANAGEMENT,
     RealmDefinition,
 )
+from auth.private_file import write_private
 
 
 @dataclass(frozen=True, slots=True)

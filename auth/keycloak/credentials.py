@@ -1,7 +1,5 @@
 """Credentials that commands leave for one another, in files of mode 0600."""
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -32,21 +30,6 @@ class ClientCredentials(BaseModel):
 
 _OTHERS: Final = 0o077
 Credentials = TypeVar("Credentials", bound=BaseModel)
-
-
-def write_private(path: Path, content: str) -> None:
-    """Write a file of mode 0600 atomically; its folder is created with mode 0700."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def read_administrator(path: Path) -> Administrator:

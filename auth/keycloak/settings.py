@@ -80,3 +80,8 @@ class KeycloakSettings(BaseModel):
     def snapshot_file(self) -> Path:
         """The last known tenants."""
         return self.state_dir / f"tenants-{self.realm}.json"
+
+    @property
+    def keys_file(self) -> Path:
+        """The issuer's keys as last read."""
+        return self.state_dir / f"keys-{self.realm}.json"

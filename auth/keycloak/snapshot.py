@@ -8,7 +8,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from auth.keycloak.attributes import OrganizationTenant
-from auth.keycloak.credentials import write_private
+from auth.private_file import write_private
 from auth.tenants import Tenant
 
 _log = structlog.get_logger("mizan.auth.tenants")

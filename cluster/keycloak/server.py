@@ -14,8 +14,9 @@ from typing import Final
 import httpx
 import psutil
 
-from auth.keycloak.credentials import Administrator, UnusableCredentials, read_administrator, write_private
+from auth.keycloak.credentials import Administrator, UnusableCredentials, read_administrator
 from auth.keycloak.settings import KeycloakSettings
+from auth.private_file import write_private
 from cluster.keycloak.distribution import Tell
 from cluster.keycloak.errors import StartFailed
 

@@ -1,6 +1,7 @@
 """Rotation, floods of unknown key ids and outages, on a clock the tests move."""
 
 import asyncio
+from pathlib import Path
 
 import httpx
 import pytest
@@ -10,7 +11,7 @@ from auth.verification import TokenVerifier
 
 from .clocks import FakeClock, settle
 from .conftest import MakeVerifier
-from .forging import NOW, FakeIssuer, Forge, public_jwk, streamed
+from .forging import ISSUER, NOW, FakeIssuer, Forge, public_jwk, streamed
 
 
 def headers(forge: Forge, kid: str = "rsa", **claims: object) -> list[str]:
@@ -142,3 +143,51 @@ async def test_ready_before_any_token(issuer: FakeIssuer, verifier: TokenVerifie
     await verifier.ready()
     await verifier.ready()
     assert issuer.readings == 1
+
+
+async def test_restart_during_an_outage_refuses_no_valid_token(
+    forge: Forge, clock: FakeClock, issuer: FakeIssuer, make_verifier: MakeVerifier, tmp_path: Path
+) -> None:
+    file = tmp_path / "keys.json"
+    await make_verifier(jwks_file=file).verify(headers(forge))
+    assert file.stat().st_mode & 0o777 == 0o600
+    issuer.down = True
+    clock.tick(3000)
+    restarted = make_verifier(jwks_file=file)
+    assert (await restarted.verify(headers(forge))).tenant == "khouribga"
+    # The keys are as old as when they were read, not as the process is.
+    clock.tick(700)
+    with pytest.raises(IssuerUnavailable):
+        await make_verifier(jwks_file=file).verify(headers(forge))
+    with pytest.raises(IssuerUnavailable):
+        await restarted.verify(headers(forge, jti="2"))
+
+
+async def test_removed_key_is_refused_after_a_restart_too(
+    forge: Forge, clock: FakeClock, issuer: FakeIssuer, make_verifier: MakeVerifier, tmp_path: Path
+) -> None:
+    file = tmp_path / "keys.json"
+    await make_verifier(jwks_file=file).verify(headers(forge))
+    issuer.keys = [public_jwk(forge.stranger, "other")]
+    clock.tick(301)
+    assert await fault(make_verifier(jwks_file=file), headers(forge)) is TokenFault.UNKNOWN_KEY
+
+
+@pytest.mark.parametrize("spoil", ["{", "writable", "issuer", "keys"])
+async def test_keys_file_that_cannot_be_trusted_is_ignored(
+    spoil: str, forge: Forge, issuer: FakeIssuer, make_verifier: MakeVerifier, tmp_path: Path
+) -> None:
+    file = tmp_path / "keys.json"
+    await make_verifier(jwks_file=file).verify(headers(forge))
+    content = file.read_text(encoding="utf-8")
+    if spoil == "writable":
+        file.chmod(0o666)
+    elif spoil == "issuer":
+        file.write_text(content.replace(ISSUER, "https://elsewhere.test"), encoding="utf-8")
+    elif spoil == "keys":
+        file.write_text(content.replace('"kid"', '"id"'), encoding="utf-8")
+    else:
+        file.write_text(spoil, encoding="utf-8")
+    issuer.down = True
+    with pytest.raises(IssuerUnavailable):
+        await make_verifier(jwks_file=file).verify(headers(forge))

@@ -10,10 +10,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from auth.assembly import open_directory
-from auth.keycloak.credentials import ClientCredentials, write_private
+from auth.keycloak.credentials import ClientCredentials
 from auth.keycloak.directory import PROBLEMS, KeycloakTenantDirectory
 from auth.keycloak.organizations import UnreadableOrganizations
 from auth.keycloak.settings import KeycloakSettings
+from auth.private_file import write_private
 from auth.refusals import IssuerUnavailable
 from auth.settings import EmbeddedIssuerSettings, IdentitySettings
 from auth.tenants import SuspendedTenant, UnknownTenant

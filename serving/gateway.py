@@ -16,6 +16,7 @@ from serving.admission import admit, policy_of, read_body, require_model
 from serving.answers import Envelope, complete
 from serving.conversations import conversation_of
 from serving.errors import RequestError, as_request_error, error_response
+from serving.http_metrics import HttpMetrics
 from serving.judging.chain import Chain, Event
 from serving.judging.protocols import EngineError
 from serving.moderation import moderate, parse_moderation_request
@@ -44,6 +45,7 @@ def create_gateway(services: Services) -> FastAPI:
         redirect_slashes=False,
         lifespan=lifespan,
     )
+    app.add_middleware(HttpMetrics)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _error)
     for known in (RequestError, *_KNOWN_ERRORS):

@@ -25,6 +25,9 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120
 REQUESTS = Counter(
     "mizan_requests", "Requests by route, HTTP status and outcome.", ["route", "status", "outcome"]
 )
+RESPONSES = Counter(
+    "mizan_http_responses", "HTTP responses by route and status, refused ones included.", ["route", "status"]
+)
 REQUEST_SECONDS = Histogram(
     "mizan_request_seconds", "Duration of requests, to the last byte.", ["route"], buckets=_SECONDS
 )

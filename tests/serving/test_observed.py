@@ -121,3 +121,16 @@ def test_metrics_of_several_processes(tmp_path: Any, monkeypatch: pytest.MonkeyP
     read = "from serving.telemetry import exposition; print(exposition().decode())"
     result = subprocess.run([sys.executable, "-c", read], capture_output=True, text=True, check=True)  # noqa: S603  ours
     assert 'mizan_tokens_total{fate="released"} 10.0' in result.stdout
+
+
+async def test_refused_requests_are_counted_without_made_up_labels(stack: Stack) -> None:
+    def count(route: str, status: str) -> float:
+        labels = {"route": route, "status": status}
+        return REGISTRY.get_sample_value("mizan_http_responses_total", labels) or 0.0
+
+    before = count("/v1/chat/completions", "401"), count("unknown", "404")
+    client = stack.client(None)
+    await client.post("/v1/chat/completions", json={})
+    await client.get("/made/up")
+    after = count("/v1/chat/completions", "401"), count("unknown", "404")
+    assert after == (before[0] + 1, before[1] + 1)

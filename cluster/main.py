@@ -9,11 +9,14 @@ from rich.console import Console
 from rich.markup import escape
 
 import auth.cli
+import auth.keycloak.application_cli
+import auth.keycloak.tenant_cli
 import benchmarks.cli
 import cluster.chat
 import cluster.cli
 import cluster.config_cli
 import cluster.demo_cli
+import cluster.keycloak.cli
 import models.cli
 import serving.judging.evaluation.cli
 import serving.policy_cli
@@ -50,6 +53,11 @@ def settings(
 
 for area in (cluster.cli.app, cluster.chat.app, cluster.demo_cli.app, auth.cli.app):
     app.registered_commands += area.registered_commands
+app.add_typer(cluster.keycloak.cli.app, name="keycloak", help="A Keycloak server on loopback, and its realm.")
+app.add_typer(
+    auth.keycloak.tenant_cli.app, name="tenant", help="Tenants: the organizations of a Keycloak realm."
+)
+app.add_typer(auth.keycloak.application_cli.app, name="app", help="Applications: the realm's clients.")
 app.add_typer(models.cli.app, name="models", help="The models: list, prepare, verify, show.")
 app.add_typer(benchmarks.cli.app, name="bench")
 app.add_typer(serving.policy_cli.app, name="policy", help="The judging policies: lint, show.")

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from opentelemetry import trace
@@ -36,8 +36,14 @@ class Account:
             },
         )
 
-    async def watch(self, events: AsyncGenerator[Event, None], seconds: float) -> AsyncGenerator[Event, None]:
-        """Pass events on until the settlement. Raises RequestError 504 past `seconds`."""
+    async def watch(
+        self, events: AsyncGenerator[Event, None], seconds: float, still_allowed: Callable[[], object]
+    ) -> AsyncGenerator[Event, None]:
+        """Pass events on until the settlement.
+
+        Raises RequestError 504 past `seconds`, and whatever `still_allowed` raises: it is asked before every
+        event, so that a tenant that is suspended meanwhile gets nothing more.
+        """
         deadline = self._started + seconds
         status, outcome, first = 499, "disconnected", True
         IN_FLIGHT.inc()
@@ -48,6 +54,7 @@ class Account:
                         event = await _next(events, deadline)
                     if event is None:
                         break
+                    still_allowed()
                     if first and isinstance(event, Release | Block):
                         FIRST_RELEASE_SECONDS.observe(time.perf_counter() - self._started)
                         first = False

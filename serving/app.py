@@ -64,17 +64,29 @@ class Gateway:
         engine, remote_judge = RemoteEngine(native), RemoteJudge(judge)
         facts, judge_facts = await engine.facts(), await remote_judge.facts()
         scorer = GatheringScorer(remote_judge, settings.judge.calls_in_flight)
+        verifier, tenants = build_verifier(settings.identity), open_directory(settings.identity)
+
+        async def tenants_ready() -> None:
+            tenants.ready()
+
         self._services = Services(
             settings=settings.gateway,
-            verifier=build_verifier(settings.identity),
-            tenants=open_directory(settings.identity),
+            verifier=verifier,
+            tenants=tenants,
             policies=policies,
             engine=ObservedEngine(engine, settings.native.model),
             judge=ObservedJudge(TemplateJudge(identity.template, scorer, identity.id, identity.digest)),
             model=settings.native.model,
             context_length=facts.context_length,
             reserved_tokens=tuple(sorted({*facts.reserved_tokens, *judge_facts.reserved_tokens})),
-            ready=Readiness({"native model": engine.check_ready, "judge model": remote_judge.check_ready}),
+            ready=Readiness(
+                {
+                    "native model": engine.check_ready,
+                    "judge model": remote_judge.check_ready,
+                    "identity provider": verifier.ready,
+                    "tenant directory": tenants_ready,
+                }
+            ),
         )
 
     def __serve_build_asgi_app__(self) -> FastAPI:

@@ -35,6 +35,7 @@ def create_gateway(services: Services) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
         yield
+        services.tenants.close()
         await services.verifier.close()
 
     app = FastAPI(
@@ -103,7 +104,9 @@ def create_gateway(services: Services) -> FastAPI:
             include_usage=bool(chat_request.stream_options and chat_request.stream_options.include_usage),
         )
         account = Account("/v1/chat/completions", services.model, generation, policy)
-        events = account.watch(chain.run(), services.settings.request_timeout)
+        events = account.watch(
+            chain.run(), services.settings.request_timeout, lambda: services.tenants.get(who.tenant.id)
+        )
         headers = {
             "x-mizan-policy": f"{policy.id}@{policy.version}",
             "x-mizan-mode": policy.mode.value,

@@ -197,6 +197,7 @@ class Settings(BaseSettings):
         _default(data, "models", cache_dir=cache, production=production)
         identity = _default(data, "identity", production=production)
         embedded = _default(identity, "embedded", state_dir=state / "issuer")
+        _default(identity, "keycloak", state_dir=state / "keycloak")
         if production:
             embedded.setdefault("enabled", False)
         _default(data, "native", model="smollm2-135m-instruct")

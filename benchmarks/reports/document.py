@@ -67,8 +67,12 @@ class ArmLevel(_Part):
     failures: dict[str, int] = Field(description="The most frequent failures in words, counted.")
     rates: dict[str, float] = Field(description="Rate metrics by name.")
     distributions: dict[str, Distribution] = Field(description="Request metrics by name; absent: no samples.")
-    against_baseline: dict[str, Comparison] = Field(description="By metric name; empty for the baseline itself.")
-    client_cpu_share: float = Field(description="Client's processor time over wall time; near 1 it is the limit.")
+    against_baseline: dict[str, Comparison] = Field(
+        description="By metric name; empty for the baseline itself."
+    )
+    client_cpu_share: float = Field(
+        description="Client's processor time over wall time; near 1 it is the limit."
+    )
     rounds: tuple[RoundFacts, ...]
 
 

@@ -17,7 +17,9 @@ class MachineFacts(BaseModel):
     processor: str = Field(description="Architecture.")
     memory_bytes: int = Field(description="Memory of the machine.")
     system: str = Field(description="Kernel and its release.")
-    load_1m: float = Field(description="Load average over the minute before the run: others use the machine too.")
+    load_1m: float = Field(
+        description="Load average over the minute before the run: others use the machine too."
+    )
     python: str = Field(description="Python of the client.")
     packages: dict[str, str] = Field(description="Versions of what the client stands on.")
 

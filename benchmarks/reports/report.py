@@ -72,7 +72,9 @@ def build_report(
             )
             for arm, facts in arms
         ),
-        metrics={m.name: MetricMeaning(title=m.title, unit=m.unit, what=m.what, better=m.better) for m in METRICS},
+        metrics={
+            m.name: MetricMeaning(title=m.title, unit=m.unit, what=m.what, better=m.better) for m in METRICS
+        },
         levels=levels,
         cannot_show=_CANNOT_SHOW,
         warnings=tuple(_warnings(levels, sweep)),
@@ -82,18 +84,21 @@ def build_report(
 def _warnings(levels: Sequence[ArmLevel], sweep: Sweep) -> list[str]:
     found: list[str] = []
     if sweep.truncated:
-        found.append("The time of the whole run was up before its plan was done: the last levels are incomplete.")
+        found.append(
+            "The time of the whole run was up before its plan was done: the last levels are incomplete."
+        )
     for level in levels:
         where = f"{level.arm} at concurrency {level.concurrency}"
         if level.client_cpu_share > 0.8:
             found.append(
-                f"{where}: the client used {level.client_cpu_share:.0%} of a core, so it may be what is measured."
+                f"{where}: the client used {level.client_cpu_share:.0%} of a core: it may be the limit."
             )
         if len(level.token_sources) > 1:
             found.append(f"{where}: some answers carried usage and some did not; token counts are mixed.")
         elif "chunks" in level.token_sources:
             found.append(
-                f"{where}: no usage in the answers; tokens are counted as chunks with content, too few where a "
+                f"{where}: no usage in the answers; tokens are counted as chunks with content, too few "
+                "where a "
                 "chunk carries several."
             )
     found += _length_warnings(levels)
@@ -106,7 +111,8 @@ def _length_warnings(levels: Sequence[ArmLevel]) -> list[str]:
         comparison = level.against_baseline.get("output_tokens")
         if comparison is not None and not 0.9 <= comparison.ratio <= 1.1:
             found.append(
-                f"{level.arm} at concurrency {level.concurrency}: its answers are {comparison.ratio:.2f} times as "
+                f"{level.arm} at concurrency {level.concurrency}: its answers are "
+                f"{comparison.ratio:.2f} times as "
                 "long as the baseline's; compare tokens/s and inter-token latency, not end-to-end latency."
             )
     return found

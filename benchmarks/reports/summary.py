@@ -33,7 +33,9 @@ def _level(rounds: Sequence[Round], baseline: Sequence[Round]) -> ArmLevel:
     for metric in METRICS:
         if isinstance(metric, RateMetric):
             rates[metric.name] = sum(map(metric.amount, records)) / wall_s
-        elif (found := percentiles([value for record in records for value in metric.values(record)])) is not None:
+        elif (
+            found := percentiles([value for record in records for value in metric.values(record)])
+        ) is not None:
             distributions[metric.name] = Distribution(**asdict(found))
     passed = [record for record in records if record.outcome is Outcome.PASSED]
     failures = Counter(f"{record.outcome}: {record.detail}" for record in records if record.outcome.failed)
@@ -50,7 +52,10 @@ def _level(rounds: Sequence[Round], baseline: Sequence[Round]) -> ArmLevel:
         client_cpu_share=sum(done.client_cpu_s for done in rounds) / wall_s,
         rounds=tuple(
             RoundFacts(
-                index=done.index, requests=len(done.records), wall_s=done.wall_s, client_cpu_s=done.client_cpu_s
+                index=done.index,
+                requests=len(done.records),
+                wall_s=done.wall_s,
+                client_cpu_s=done.client_cpu_s,
             )
             for done in rounds
         ),

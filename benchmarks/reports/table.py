@@ -13,7 +13,8 @@ def print_report(report: BenchmarkReport, console: Console) -> None:
     machine = report.machine
     console.print(
         f"{machine.cores} of {machine.cores_total} cores, {machine.memory_bytes / 2**30:.0f} GiB, load "
-        f"{machine.load_1m:.1f}, Python {machine.python}; {report.plan.arrivals}, prompts {report.plan.prompts}, "
+        f"{machine.load_1m:.1f}, Python {machine.python}; {report.plan.arrivals}, "
+        f"prompts {report.plan.prompts}, "
         f"at most {report.plan.max_tokens} tokens, {report.plan.rounds} rounds, {report.wall_s:.0f} s"
     )
     for arm in report.arms:
@@ -37,9 +38,15 @@ def _load(report: BenchmarkReport) -> Table:
     table = Table(title="Load", title_justify="left")
     for name in ("arm", "users", "requests", "tokens/s", "requests/s"):
         table.add_column(name, justify="left" if name == "arm" else "right")
-    outcomes = [
-        outcome for outcome in report.levels[0].outcomes if any(level.outcomes[outcome] for level in report.levels)
-    ] if report.levels else []
+    outcomes = (
+        [
+            outcome
+            for outcome in report.levels[0].outcomes
+            if any(level.outcomes[outcome] for level in report.levels)
+        ]
+        if report.levels
+        else []
+    )
     for outcome in [*outcomes, "client CPU"]:
         table.add_column(outcome.replace("_", " "), justify="right")
     for level in report.levels:
@@ -77,7 +84,8 @@ def _distributions(report: BenchmarkReport) -> Table:
 
 def _ratios(report: BenchmarkReport) -> Table:
     table = Table(
-        title=f"Against {report.baseline} (ratio of medians or rates, 95 % bootstrap interval)", title_justify="left"
+        title=f"Against {report.baseline} (ratio of medians or rates, 95 % bootstrap interval)",
+        title_justify="left",
     )
     compared = [level for level in report.levels if level.against_baseline]
     table.add_column("metric")

@@ -8,8 +8,10 @@ import pytest
 
 from auth.assembly import build_verifier
 from auth.issuer.state import StateFile
+from auth.tenants import SuspendedTenant, Tenant
 from serving.gateway import create_gateway
 from serving.services import Services
+from serving.simulator import Script
 
 from .conftest import MakeStack
 from .gateways import CHAT, Stack, ask
@@ -147,3 +149,26 @@ async def test_an_issuer_that_is_away(make_stack: MakeStack) -> None:
     assert response.headers["retry-after"] == "5"
     assert "connection refused" not in response.text
     await verifier.close()
+
+
+async def test_a_tenant_suspended_in_mid_answer_gets_nothing_more(
+    make_stack: MakeStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = Script(answers={"": "one two three four five six seven eight nine ten " * 20}, token_delay=0.01)
+    stack = make_stack(script=script)
+    tenants, asked = stack.services.tenants, 0
+    find = tenants.get
+
+    def get(tenant_id: str) -> Tenant:
+        nonlocal asked
+        asked += 1
+        if asked > 4:
+            raise SuspendedTenant
+        return find(tenant_id)
+
+    monkeypatch.setattr(tenants, "get", get)
+    response = await stack.chat(stream=True, max_tokens=200)
+    events = [line for line in response.text.splitlines() if line.startswith("data: ")]
+    assert "suspended_tenant" in events[-1]
+    assert "[DONE]" not in response.text
+    assert await stack.settled()

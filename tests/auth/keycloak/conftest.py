@@ -26,10 +26,6 @@ from cluster.keycloak.java import find_java
 from cluster.keycloak.server import LocalServer
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "keycloak: starts the real Keycloak server")
-
-
 @dataclass(frozen=True)
 class Loaded:
     """What the commands find in their context."""

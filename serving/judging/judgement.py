@@ -12,8 +12,8 @@ from serving.judging.verdict import Outcome, Verdict
 class Tally:
     """Tokens of the native model.
 
-    `judged` were covered by a passing verdict, `released` left, `wasted` were generated and thrown away, `exposed`
-    had left before the finding (0 unless the policy only observes).
+    `judged` were covered by a passing verdict, `released` left, `wasted` were generated and thrown away,
+    `exposed` had left before the finding (0 unless the policy only observes).
     """
 
     generated: int = 0

@@ -43,7 +43,8 @@ def run(arguments: Sequence[str], *, log: Path, extra_env: Mapping[str, str]) ->
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **extra_env},
+            # Unbuffered, or what was printed would come after the reason for the end.
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **extra_env},
             preexec_fn=_die_with_parent,
             check=False,
         )

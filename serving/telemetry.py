@@ -18,6 +18,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from serving.settings import TelemetrySettings
 
+if _FOLDER := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    # The client library fails at the first metric where the folder is missing, as on a node of a cluster.
+    Path(_FOLDER).mkdir(parents=True, exist_ok=True)
+
 TRACER: Final = trace.get_tracer("mizan")
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from models.training.examples import Example
 from models.training.measure import figures, probability
 
+ALARM_WEIGHT = 2.0
+"""What a false alarm on harmless rows costs against a miss on harmful ones."""
+
 _STAGES = {"request": ("prompt",), "answer": ("answer", "tool_call"), "text": ("text",)}
 
 
@@ -60,7 +63,7 @@ def _cutoff(examples: Sequence[Example], logits: Sequence[float]) -> float:
 
 def _worth(examples: Sequence[Example], logits: Sequence[float], cutoff: float) -> float:
     """Mean over groups, small ones weighing less: F1 less half the false-positive rate where a group has both
-    labels, recall where all of it is harmful, and where none of it is, the false alarms weigh four times."""
+    labels, recall where all of it is harmful, and where none of it is, the false alarms weigh against it."""
     groups: dict[tuple[str, str], list[int]] = {}
     for index, example in enumerate(examples):
         groups.setdefault((example.file, example.lang), []).append(index)
@@ -76,5 +79,5 @@ def _worth(examples: Sequence[Example], logits: Sequence[float], cutoff: float) 
         elif found.recall is not None:
             worths.append(found.recall)
         else:
-            worths.append(1 - 4 * (found.false_positive_rate or 0.0))
+            worths.append(1 - ALARM_WEIGHT * (found.false_positive_rate or 0.0))
     return sum(w * x for w, x in zip(weights, worths, strict=True)) / max(1e-9, sum(weights))

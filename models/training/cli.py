@@ -87,11 +87,12 @@ def export(
 
 
 @app.command()
-def calibrate(
+def calibrate(  # noqa: PLR0917 - typer passes every option by name
     base: Annotated[Path, typer.Option(help="Folder of the base model.")],
     adapter: Annotated[Path, typer.Option(help="Adapter to calibrate; calibration.json is written there.")],
     data: DataOption,
     recipe: RecipeOption = RECIPE,
+    scores_file: Annotated[Path | None, typer.Option("--scores", help="Write each row's log-odds.")] = None,
     most: Annotated[int, typer.Option(help="Rows of each file, language and label at most.")] = 80,
 ) -> None:
     """Fit temperature and thresholds on the development split and show its figures."""
@@ -106,6 +107,14 @@ def calibrate(
     examples = development(paths, load_recipe(recipe), most)
     scores = score_adapter(paths, adapter, examples)
     logits = [score.logit for score in scores]
+    if scores_file is not None:
+        lines = (
+            json.dumps(
+                {"id": e.id, "file": e.file, "lang": e.lang, "kind": e.kind, "unsafe": e.unsafe, "logit": z}
+            )
+            for e, z in zip(examples, logits, strict=True)
+        )
+        scores_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     fitted = fit(examples, logits)
     measured = by_file(examples, logits, fitted.cutoffs)
     calibration = {

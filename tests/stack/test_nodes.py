@@ -45,6 +45,7 @@ def two_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes
         name: os.environ[name] for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")
     }
     environment["MIZAN_STACK"] = mark = f"nodes-{port}"
+    environment["PROMETHEUS_MULTIPROC_DIR"] = str(tmp_path / "missing" / "metrics")
     common = ["--num-cpus", "4", "--object-store-memory", str(100 << 20), "--disable-usage-stats"]
     head = ["--head", "--node-ip-address", "127.0.0.1", "--port", str(port), "--include-dashboard", "false"]
     temporary = ["--temp-dir", f"/tmp/mizan-{port}"]  # noqa: S108  Ray's sockets need a short path

@@ -9,10 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.training.examples import Example
-from models.training.measure import figures, probability
+from models.training.measure import probability
 
-ALARM_WEIGHT = 2.0
-"""What a false alarm on harmless rows costs against a miss on harmful ones."""
+MOST_FALSE_ALARMS = {"request": 0.055, "answer": 0.03, "text": 0.20}
+"""Share of harmless development rows that may be flagged, by kind.
+
+An answer is judged many times while it grows, so it has the strictest bound. Half of the harmless texts are
+tweets whose labels are noisy and often wrong, so theirs is looser than what well-labelled texts will see.
+"""
 
 _STAGES = {"request": ("prompt",), "answer": ("answer", "tool_call"), "text": ("text",)}
 
@@ -27,12 +31,12 @@ class Fitted:
 
 
 def fit(examples: Sequence[Example], logits: Sequence[float]) -> Fitted:
-    """Fit on a development split. Groups are (file, language), each of the same weight."""
+    """Fit on a development split."""
     temperature = _temperature(examples, logits)
     cutoffs = {}
     for kind in sorted({example.kind.value for example in examples}):
         members = [index for index, example in enumerate(examples) if example.kind.value == kind]
-        cutoffs[kind] = _cutoff([examples[i] for i in members], [logits[i] for i in members])
+        cutoffs[kind] = _cutoff(kind, [examples[i] for i in members], [logits[i] for i in members])
     thresholds = {
         stage: round(probability(cutoff, temperature), 4)
         for kind, cutoff in cutoffs.items()
@@ -56,28 +60,11 @@ def _temperature(examples: Sequence[Example], logits: Sequence[float]) -> float:
     return min((round(0.5 + 0.05 * step, 2) for step in range(71)), key=loss)
 
 
-def _cutoff(examples: Sequence[Example], logits: Sequence[float]) -> float:
+def _cutoff(kind: str, examples: Sequence[Example], logits: Sequence[float]) -> float:
+    """The least cutoff that keeps to the bound on false alarms, and so the most recall within it."""
+    harmless = [logit for example, logit in zip(examples, logits, strict=True) if not example.unsafe]
     candidates = [round(-3 + 0.05 * step, 2) for step in range(161)]
-    return max(candidates, key=lambda cutoff: (_worth(examples, logits, cutoff), -cutoff))
-
-
-def _worth(examples: Sequence[Example], logits: Sequence[float], cutoff: float) -> float:
-    """Mean over groups, small ones weighing less: F1 less half the false-positive rate where a group has both
-    labels, recall where all of it is harmful, and where none of it is, the false alarms weigh against it."""
-    groups: dict[tuple[str, str], list[int]] = {}
-    for index, example in enumerate(examples):
-        groups.setdefault((example.file, example.lang), []).append(index)
-    worths = []
-    weights = []
-    for members in groups.values():
-        weights.append(min(1.0, len(members) / 40))
-        found = figures(
-            "", [examples[i].unsafe for i in members], [logits[i] for i in members], [cutoff] * len(members)
-        )
-        if found.f1 is not None:
-            worths.append(found.f1 - 0.5 * (found.false_positive_rate or 0.0))
-        elif found.recall is not None:
-            worths.append(found.recall)
-        else:
-            worths.append(1 - ALARM_WEIGHT * (found.false_positive_rate or 0.0))
-    return sum(w * x for w, x in zip(weights, worths, strict=True)) / max(1e-9, sum(weights))
+    for cutoff in candidates:
+        if sum(logit >= cutoff for logit in harmless) <= MOST_FALSE_ALARMS[kind] * len(harmless):
+            return cutoff
+    return candidates[-1]

@@ -69,7 +69,8 @@ def _stack(config: Path) -> Iterator[None]:
 def _bare(config: Path, port: int) -> Iterator[None]:
     settings = json.loads(_output(config, "config", "show", "--json"))
     model = settings["native"]["model"]
-    (folder,) = Path(settings["models"]["cache_dir"]).joinpath("models", model).iterdir()
+    versions = Path(settings["models"]["cache_dir"]) / "models" / model
+    folder = max(file.parent for file in versions.glob("[!.]*/config.json"))
     command = [
         sys.executable,
         "-m",

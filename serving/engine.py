@@ -5,7 +5,6 @@ used here against the real engine. The same code serves `vllm` on GPUs and `vllm
 """
 
 import asyncio
-import copy
 import json
 import os
 import re
@@ -25,14 +24,12 @@ from serving.pieces import Encoded, fit
 class VllmEngine:
     """One vLLM engine with its OpenAI chat layer. `start` it in the process that serves it."""
 
-    def __init__(self, engine: Any, chat: Any, model: str, max_model_len: int) -> None:
+    def __init__(self, engine: Any, chat: Any, tokenizer: Any, model: str, max_model_len: int) -> None:
         self._engine = engine
         self._chat = chat
+        self._tokenizer = tokenizer
         self._model = model
         self._max_model_len = max_model_len
-        # A copy of our own: switching special tokens off is state of the tokenizer, and vLLM uses its own
-        # from threads.
-        self._tokenizer = copy.deepcopy(engine.get_tokenizer())
         self._label_ids: dict[str, int] = {}
         self._score_count = 0
 
@@ -42,6 +39,7 @@ class VllmEngine:
 
         `arguments` are vLLM's AsyncEngineArgs by name, `frontend` its FrontendArgs (tool_call_parser …).
         """
+        from transformers import AutoTokenizer  # noqa: PLC0415  vllm imports it, which takes 10 s
         from vllm.engine.arg_utils import AsyncEngineArgs  # noqa: PLC0415  vllm takes 10 s to import
         from vllm.entrypoints.launchers.api_server.app_state import init_app_state  # noqa: PLC0415  as above
         from vllm.entrypoints.launchers.cli_args import FrontendArgs  # noqa: PLC0415  as above
@@ -54,7 +52,10 @@ class VllmEngine:
         namespace = Namespace(**(vars(FrontendArgs()) | vars(engine_args) | front))
         await init_app_state(engine, state, namespace, await engine.get_supported_tasks())
         model = arguments["served_model_name"][0]
-        return cls(engine, state.openai_serving_chat, model, engine.model_config.max_model_len)
+        # Read anew: switching special tokens off is state of a tokenizer, and vLLM uses its own from threads.
+        # Copying that one instead would copy its whole pool, which takes half a minute for a large vocabulary.
+        tokenizer = AutoTokenizer.from_pretrained(arguments["model"], local_files_only=True)
+        return cls(engine, state.openai_serving_chat, tokenizer, model, engine.model_config.max_model_len)
 
     async def generate(self, generation: Generation) -> AsyncGenerator[Delta, None]:
         """Generate a chat completion. Raises EngineError; closing the generator aborts it in vLLM."""

@@ -53,7 +53,7 @@ class VllmEngine:
         await init_app_state(engine, state, namespace, await engine.get_supported_tasks())
         model = arguments["served_model_name"][0]
         # Read anew: switching special tokens off is state of a tokenizer, and vLLM uses its own from threads.
-        # Copying that one instead would copy its whole pool, which takes half a minute for a large vocabulary.
+        # Copying that one would copy its whole pool, which takes long for a large vocabulary.
         tokenizer = AutoTokenizer.from_pretrained(arguments["model"], local_files_only=True)
         return cls(engine, state.openai_serving_chat, tokenizer, model, engine.model_config.max_model_len)
 

@@ -34,8 +34,13 @@ class VllmEngine:
         self._score_count = 0
 
     @classmethod
-    async def start(cls, arguments: Mapping[str, Any], frontend: Mapping[str, Any] | None = None) -> Self:
+    async def start(
+        cls, arguments: Mapping[str, Any], frontend: Mapping[str, Any] | None = None, *, chat: bool = True
+    ) -> Self:
         """Load a model and serve it under the first of its `served_model_name`.
+
+        Without `chat` the engine only scores, from token ids: vLLM then needs no tokenizer and no chat layer,
+        which saves a judge with a large vocabulary half of its start.
 
         `arguments` are vLLM's AsyncEngineArgs by name, `frontend` its FrontendArgs (tool_call_parser …).
         """
@@ -45,20 +50,25 @@ class VllmEngine:
         from vllm.entrypoints.launchers.cli_args import FrontendArgs  # noqa: PLC0415  as above
         from vllm.v1.engine.async_llm import AsyncLLM  # noqa: PLC0415  as above
 
-        engine_args = AsyncEngineArgs(**arguments)
+        engine_args = AsyncEngineArgs(**{**arguments, "skip_tokenizer_init": not chat})
         engine = AsyncLLM.from_engine_args(engine_args)
-        front = {"enable_prompt_tokens_details": True, **(frontend or {})}
-        state = State()
-        namespace = Namespace(**(vars(FrontendArgs()) | vars(engine_args) | front))
-        await init_app_state(engine, state, namespace, await engine.get_supported_tasks())
+        serving_chat = None
+        if chat:
+            front = {"enable_prompt_tokens_details": True, **(frontend or {})}
+            state = State()
+            namespace = Namespace(**(vars(FrontendArgs()) | vars(engine_args) | front))
+            await init_app_state(engine, state, namespace, await engine.get_supported_tasks())
+            serving_chat = state.openai_serving_chat
         model = arguments["served_model_name"][0]
         # Read anew: switching special tokens off is state of a tokenizer, and vLLM uses its own from threads.
         # Copying that one would copy its whole pool, which takes long for a large vocabulary.
         tokenizer = AutoTokenizer.from_pretrained(arguments["model"], local_files_only=True)
-        return cls(engine, state.openai_serving_chat, tokenizer, model, engine.model_config.max_model_len)
+        return cls(engine, serving_chat, tokenizer, model, engine.model_config.max_model_len)
 
     async def generate(self, generation: Generation) -> AsyncGenerator[Delta, None]:
         """Generate a chat completion. Raises EngineError; closing the generator aborts it in vLLM."""
+        if self._chat is None:
+            raise EngineError(500, "This engine only judges.")
         request = self._chat_request(generation)
         try:
             stream = await self._chat.create_chat_completion(request, None)

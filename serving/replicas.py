@@ -105,4 +105,4 @@ async def start_engine(spec: EngineSpec) -> ServedEngine:
         return SimulatedEngine(Script.model_validate(yaml.safe_load(spec.script.read_text(encoding="utf-8"))))
     from serving.engine import VllmEngine  # noqa: PLC0415  vllm takes 10 s to import
 
-    return await VllmEngine.start(spec.arguments, spec.frontend)
+    return await VllmEngine.start(spec.arguments, spec.frontend, chat=not spec.labels)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from models.catalog import load_catalog
-from models.errors import ModelError
+from models.errors import NotPrepared
 from models.independence import assert_independent
 from models.prepare import locate
 from models.prepared import PreparedModel
@@ -20,7 +20,7 @@ def prepared(model_id: str) -> PreparedModel:
     settings = ModelsSettings()
     try:
         return locate(load_catalog(settings).get(model_id), settings)
-    except ModelError as error:
+    except NotPrepared as error:
         pytest.skip(f"{error} (mizan models prepare --all-default)")
 
 

@@ -182,7 +182,7 @@ class Stack:
         request = {**ask(text), **fields, **(body or {})}
         return await self.client(application).post(CHAT, json=request, headers={"accept-language": language})
 
-    async def settled(self, seconds: float = 1.0) -> bool:
+    async def settled(self, seconds: float = 10.0) -> bool:
         """Whether no generation is left within `seconds`."""
         deadline = time.monotonic() + seconds
         while self.engine.unfinished() and time.monotonic() < deadline:  # noqa: ASYNC110  nothing to wait on

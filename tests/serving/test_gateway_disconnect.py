@@ -39,7 +39,7 @@ async def test_in_mid_stream(make_stack: MakeStack, serve: Callable[[Stack], str
             if '"content":"mot' in line:
                 break
         assert stack.engine.unfinished() == 1
-    assert await stack.settled(1.0)
+    assert await stack.settled()
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -57,7 +57,7 @@ async def test_before_anything_was_released(
         await started(stack)
         call.cancel()
         await asyncio.gather(call, return_exceptions=True)
-        assert await stack.settled(1.0)
+        assert await stack.settled()
 
 
 async def test_with_a_reset(make_stack: MakeStack, serve: Callable[[Stack], str]) -> None:
@@ -72,7 +72,7 @@ async def test_with_a_reset(make_stack: MakeStack, serve: Callable[[Stack], str]
         connection.sendall(head.encode() + body)
         await started(stack)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    assert await stack.settled(1.0)
+    assert await stack.settled()
 
 
 async def test_while_the_body_arrives(make_stack: MakeStack, serve: Callable[[Stack], str]) -> None:
@@ -102,7 +102,7 @@ async def test_many_at_once(make_stack: MakeStack, serve: Callable[[Stack], str]
         for call in calls:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
-        assert await stack.settled(2.0)
+        assert await stack.settled()
         assert (await client.get(url.replace(CHAT, "/health/live"))).status_code == 200
 
 

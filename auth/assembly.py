@@ -1,18 +1,20 @@
 """Building the verifier and the tenant directory that the settings describe."""
 
-import ssl
-
 import httpx
 
 from auth.claims import ClaimRules
 from auth.clock import Clock, SystemClock
+from auth.issuer_http import IssuerHttp
 from auth.key_file import KeyFile
 from auth.key_source import HttpKeySource
 from auth.mapping import ClaimsMapping, DevelopmentClaims, KeycloakClaims
+from auth.operators import OperatorGuard
 from auth.settings import IdentitySettings
 from auth.signing_keys import KeyAges, SigningKeys
+from auth.standing import IntrospectedStanding, ListedStanding, UnknownStanding
 from auth.tenant_file import DEVELOPMENT_TENANTS, FileTenantDirectory, TenantFile
 from auth.tenants import TenantDirectory
+from auth.tls import tls_context
 from auth.verification import TokenVerifier
 
 
@@ -24,15 +26,7 @@ def build_verifier(
 ) -> TokenVerifier:
     """A verifier for the configured issuer; reads nothing yet. Close it when done."""
     clock = clock or SystemClock()
-    if transport is None:
-        transport = httpx.AsyncHTTPTransport(verify=ssl.create_default_context(cafile=settings.ca_file))
-    # Proxies of the environment are ignored: nothing connects outside the configured hosts.
-    client = httpx.AsyncClient(
-        transport=transport,
-        trust_env=False,
-        follow_redirects=False,
-        timeout=settings.http_timeout_seconds,
-    )
+    client = _client(settings, transport)
     source = HttpKeySource(
         client,
         settings.issuer_url,
@@ -53,6 +47,45 @@ def build_verifier(
         algorithms=settings.algorithms,
         cache_size=settings.token_cache_size,
         on_close=client.aclose,
+    )
+
+
+def build_operator_guard(
+    settings: IdentitySettings,
+    verifier: TokenVerifier,
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> OperatorGuard:
+    """The guard of routes for operators; asks nobody yet. Close it when done.
+
+    Raises `InvalidTenants` where the embedded issuer's tenants file is no use.
+    """
+    if settings.embedded.enabled:
+        listed = ListedStanding(TenantFile(settings.tenants_file or DEVELOPMENT_TENANTS))
+        return OperatorGuard(verifier, listed)
+    credentials = settings.introspection_file
+    if credentials is None and settings.tenants == "keycloak":
+        credentials = settings.keycloak.resource_server_file
+    if credentials is None:
+        return OperatorGuard(verifier, UnknownStanding())
+    client = _client(settings, transport)
+    http = IssuerHttp(
+        client,
+        settings.issuer_url,
+        discovery_url=settings.discovery_url,
+        timeout=settings.http_timeout_seconds,
+    )
+    standing = IntrospectedStanding(http, claims_mapping(settings), credentials, settings.introspection_url)
+    return OperatorGuard(verifier, standing, on_close=client.aclose)
+
+
+def _client(settings: IdentitySettings, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
+    # Proxies of the environment are ignored: nothing connects outside the configured hosts.
+    return httpx.AsyncClient(
+        transport=transport or httpx.AsyncHTTPTransport(verify=tls_context(settings.ca_file)),
+        trust_env=False,
+        follow_redirects=False,
+        timeout=settings.http_timeout_seconds,
     )
 
 
@@ -89,5 +122,6 @@ def open_directory(settings: IdentitySettings) -> TenantDirectory:
     if settings.tenants == "keycloak":
         from auth.keycloak.directory import KeycloakTenantDirectory  # noqa: PLC0415 - only where it is used
 
-        return KeycloakTenantDirectory(settings.keycloak).start()
+        transport = httpx.HTTPTransport(verify=tls_context(settings.ca_file))
+        return KeycloakTenantDirectory(settings.keycloak, transport=transport).start()
     return FileTenantDirectory(TenantFile(settings.tenants_file or DEVELOPMENT_TENANTS))

@@ -36,6 +36,7 @@ class TokenFault(StrEnum):
     NOT_ACCESS_TOKEN = "not_an_access_token"  # noqa: S105 - a reason code, not a credential
     SENDER_CONSTRAINED = "sender_constrained_token"
     APPLICATION = "unacceptable_application"
+    REVOKED = "revoked_token"
 
 
 _FAULTS: Final[dict[TokenFault, str]] = {
@@ -63,6 +64,7 @@ _FAULTS: Final[dict[TokenFault, str]] = {
     TokenFault.NOT_ACCESS_TOKEN: "This is not an access token",
     TokenFault.SENDER_CONSTRAINED: "Tokens bound to a sender key are not supported",
     TokenFault.APPLICATION: "The token must name exactly one application",
+    TokenFault.REVOKED: "The token is no longer in force",
 }
 
 # RFC 6750, 3.1: without credentials the challenge carries no error attribute.

@@ -98,6 +98,15 @@ class IdentitySettings(BaseModel):
         description="File that keeps the issuer's keys over a restart; empty for one beside the tenants "
         "where `tenants` is keycloak, and else for none.",
     )
+    introspection_url: Address | None = Field(
+        default=None,
+        description="The issuer's introspection endpoint, to skip discovery or to allow another host.",
+    )
+    introspection_file: UserPath | None = Field(
+        default=None,
+        description="JSON file (mode 0600) with `client_id` and `client_secret` that may introspect tokens; "
+        "routes for operators need it. Empty for the one that `mizan keycloak bootstrap` leaves.",
+    )
     http_timeout_seconds: float = Field(
         default=5, gt=0, description="Time the issuer has to answer one request, in seconds."
     )

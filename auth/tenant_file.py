@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from auth.clock import Clock, SystemClock
 from auth.principal import OPERATOR_SCOPES, TENANT_SCOPES
-from auth.tenants import Tenant, active
+from auth.tenants import DirectoryReport, Tenant, TenantReport, active
 
 DEVELOPMENT_TENANTS: Final = Path(__file__).with_name("development.yaml")
 
@@ -110,6 +110,8 @@ class TenantFile:
         self._seen = self._fingerprint()
         self._checked_at = self._clock.elapsed()
         self._content = read_tenants(path)
+        self.problem: str | None = None
+        """Why the last edit is not in force, if it is not."""
 
     def current(self) -> Tenants:
         """The content in force; looks at the file at most once a second."""
@@ -124,10 +126,12 @@ class TenantFile:
         try:
             self._content = read_tenants(self._path)
         except InvalidTenants as error:
+            self.problem = str(error)
             _log.error(
                 "tenants_file_invalid", path=str(self._path), problem=str(error), kept="last valid content"
             )
         else:
+            self.problem = None
             _log.info("tenants_file_read", path=str(self._path), tenants=len(self._content.tenants))
         return self._content
 
@@ -152,6 +156,10 @@ class FileTenantDirectory:
 
     def tenants(self) -> Sequence[Tenant]:
         return sorted(self._by_id().values(), key=lambda tenant: tenant.id)
+
+    def report(self) -> DirectoryReport:
+        entries = tuple(TenantReport(tenant, tenant.id) for tenant in self.tenants())
+        return DirectoryReport("file", entries, problem=self._file.problem)
 
     def ready(self) -> None:
         """A file that was no use has been refused at the start already."""

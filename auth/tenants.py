@@ -1,8 +1,9 @@
 """Tenants and where they are looked up."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -56,6 +57,39 @@ class SuspendedTenant(Forbidden):
         super().__init__(Denial.SUSPENDED_TENANT)
 
 
+@dataclass(frozen=True, slots=True)
+class TenantReport:
+    """One tenant for whoever administers it: the short name and what is wrong with its settings."""
+
+    tenant: Tenant
+    alias: str
+    problems: tuple[str, ...] = ()
+
+    def fields(self) -> dict[str, Any]:
+        """As JSON has it."""
+        tenant = self.tenant
+        return {
+            "id": tenant.id,
+            "alias": self.alias,
+            "name": tenant.name,
+            "status": tenant.status.value,
+            "models": list(tenant.models),
+            "policy": tenant.policy,
+            **tenant.limits.model_dump(),
+            "problems": list(self.problems),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryReport:
+    """A directory's state: what it knows, since when (seconds since the epoch), and what is in its way."""
+
+    source: str
+    entries: tuple[TenantReport, ...]
+    read_at: float | None = None
+    problem: str | None = None
+
+
 class TenantDirectory(Protocol):
     """Knows the tenants. Lookups are cheap and never block: ask again while a stream runs."""
 
@@ -68,6 +102,10 @@ class TenantDirectory(Protocol):
 
     def tenants(self) -> Sequence[Tenant]:
         """Every tenant, suspended ones included, ordered by id. Raises `IssuerUnavailable`."""
+        ...
+
+    def report(self) -> DirectoryReport:
+        """The directory's state, however old; never raises."""
         ...
 
     def ready(self) -> None:

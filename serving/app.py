@@ -8,7 +8,7 @@ from ray import serve
 from ray.serve.config import AutoscalingConfig
 from ray.serve.handle import DeploymentHandle
 
-from auth.assembly import build_verifier, open_directory
+from auth.assembly import build_operator_guard, build_verifier, open_directory
 from models.entry import ModelEntry
 from models.prepared import PreparedModel
 from serving.gateway import create_gateway
@@ -72,6 +72,7 @@ class Gateway:
         self._services = Services(
             settings=settings.gateway,
             verifier=verifier,
+            operators=build_operator_guard(settings.identity, verifier),
             tenants=tenants,
             policies=policies,
             engine=ObservedEngine(engine, settings.native.model),

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from auth.refusals import AuthenticationError
 from serving.accounting import Account
+from serving.administration import administration
 from serving.admission import admit, policy_of, read_body, require_model
 from serving.answers import Envelope, complete
 from serving.conversations import conversation_of
@@ -36,6 +37,7 @@ def create_gateway(services: Services) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
         yield
         services.tenants.close()
+        await services.operators.close()
         await services.verifier.close()
 
     app = FastAPI(
@@ -47,6 +49,7 @@ def create_gateway(services: Services) -> FastAPI:
         lifespan=lifespan,
     )
     app.add_middleware(HttpMetrics)
+    app.include_router(administration(services))
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _error)
     for known in (RequestError, *_KNOWN_ERRORS):

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from auth.operators import OperatorGuard
 from auth.principal import Principal
 from auth.tenants import Tenant, TenantDirectory
 from auth.verification import TokenVerifier
@@ -17,6 +18,7 @@ class Services:
 
     settings: GatewaySettings
     verifier: TokenVerifier
+    operators: OperatorGuard
     tenants: TenantDirectory
     policies: dict[str, Policy]
     engine: Engine

@@ -7,7 +7,7 @@ from typing import Any, Final
 from auth.claims import printable
 from auth.keycloak.settings import TenantDefaults
 from auth.limits import TenantLimits
-from auth.tenants import Tenant, TenantStatus
+from auth.tenants import Tenant, TenantReport, TenantStatus
 
 PREFIX: Final = "mizan."
 
@@ -29,6 +29,10 @@ class OrganizationTenant:
     problems: tuple[str, ...] = ()
     never_valid: frozenset[str] = frozenset()
     """Attributes that have had no valid value so far; the tenant is not served while there are any."""
+
+    def report(self) -> TenantReport:
+        """What its administrator is shown."""
+        return TenantReport(self.tenant, self.alias, self.problems)
 
 
 def read_organization(

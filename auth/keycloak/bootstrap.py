@@ -17,6 +17,7 @@ from auth.keycloak.realm import (
     REALM_MANAGEMENT,
     RealmDefinition,
 )
+from auth.keycloak.settings import KeycloakSettings
 from auth.private_file import write_private
 
 
@@ -158,11 +159,11 @@ def _names(roles: Iterable[Mapping[str, Any]]) -> set[str]:
     return {role["name"] for role in roles}
 
 
-def keep_reader_credentials(admin: KeycloakAdmin, definition: RealmDefinition, path: Path) -> bool:
-    """Write the reader's current secret to `path` (mode 0600). Says whether that changed the file."""
-    identifier = str(admin.get_client_id(definition.reader_client))
+def keep_credentials(admin: KeycloakAdmin, client_id: str, path: Path) -> bool:
+    """Write a client's current secret to `path` (mode 0600). Says whether that changed the file."""
+    identifier = str(admin.get_client_id(client_id))
     secret = admin.get_client_secrets(identifier)["value"]
-    current = ClientCredentials(client_id=definition.reader_client, client_secret=secret)
+    current = ClientCredentials(client_id=client_id, client_secret=secret)
     try:
         if read_client(path) == current:
             return False
@@ -170,3 +171,11 @@ def keep_reader_credentials(admin: KeycloakAdmin, definition: RealmDefinition, p
         pass
     write_private(path, current.model_dump_json())
     return True
+
+
+def keep_gateway_credentials(
+    admin: KeycloakAdmin, definition: RealmDefinition, settings: KeycloakSettings
+) -> None:
+    """Leave the files a gateway needs: the reader's credentials, and those that introspect tokens."""
+    keep_credentials(admin, definition.reader_client, settings.reader_file)
+    keep_credentials(admin, definition.roles_client, settings.resource_server_file)

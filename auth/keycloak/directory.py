@@ -15,7 +15,7 @@ from auth.keycloak.organizations import OrganizationReader, UnreadableOrganizati
 from auth.keycloak.settings import KeycloakSettings
 from auth.keycloak.snapshot import Snapshot, SnapshotFile
 from auth.refusals import IssuerUnavailable
-from auth.tenants import Tenant, active
+from auth.tenants import DirectoryReport, Tenant, active
 
 PROBLEMS: Final = Gauge(
     "mizan_tenant_problems",
@@ -82,6 +82,14 @@ class KeycloakTenantDirectory:
     def entries(self) -> Sequence[OrganizationTenant]:
         """Every tenant with its alias and what is wrong with its attributes, ordered by id."""
         return sorted(self._current().tenants.values(), key=lambda entry: entry.tenant.id)
+
+    def report(self) -> DirectoryReport:
+        snapshot = self._snapshot
+        if snapshot is None:
+            return DirectoryReport("keycloak", (), problem=self._failure)
+        entries = sorted(snapshot.tenants.values(), key=lambda entry: entry.tenant.id)
+        reports = tuple(entry.report() for entry in entries)
+        return DirectoryReport("keycloak", reports, snapshot.read_at, self._failure)
 
     def ready(self) -> None:
         """Return if tenants are known. Raises `IssuerUnavailable` with what is in the way."""

@@ -77,6 +77,11 @@ class KeycloakSettings(BaseModel):
         return self.state_dir / "reader.json"
 
     @property
+    def resource_server_file(self) -> Path:
+        """Credentials of the resource server, which asks whether a token still stands."""
+        return self.state_dir / "resource-server.json"
+
+    @property
     def snapshot_file(self) -> Path:
         """The last known tenants."""
         return self.state_dir / f"tenants-{self.realm}.json"

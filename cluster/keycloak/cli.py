@@ -60,6 +60,7 @@ def down(
         server.forget()
         settings.admin_file.unlink(missing_ok=True)
         settings.reader_file.unlink(missing_ok=True)
+        settings.resource_server_file.unlink(missing_ok=True)
     typer.echo("Keycloak has stopped." if stopped else "Keycloak was not running.")
 
 
@@ -100,7 +101,7 @@ def bootstrap(
     """Bring the realm to what Mizan needs, and say what was changed. Can be repeated at any time."""
     from keycloak.exceptions import KeycloakError  # noqa: PLC0415 - keeps `mizan --help` fast
 
-    from auth.keycloak.bootstrap import RealmBootstrap, keep_reader_credentials  # noqa: PLC0415 - as above
+    from auth.keycloak.bootstrap import RealmBootstrap, keep_gateway_credentials  # noqa: PLC0415 - as above
     from auth.keycloak.connection import KeycloakUnreachable, connect, sentence  # noqa: PLC0415 - as above
     from auth.keycloak.credentials import UnusableCredentials  # noqa: PLC0415 - as above
 
@@ -111,7 +112,7 @@ def bootstrap(
         admin = connect(settings)
         drifts = RealmBootstrap(admin, definition, repair=not check).run()
         if not check:
-            keep_reader_credentials(admin, definition, settings.reader_file)
+            keep_gateway_credentials(admin, definition, settings)
     except (UnusableCredentials, KeycloakUnreachable) as error:
         _fail(f"{error}.")
     except KeycloakError as error:

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from auth.issuer_address import check_address, is_loopback_host
-from auth.key_source import MAX_RESPONSE_BYTES, HttpKeySource
+from auth.issuer_http import MAX_RESPONSE_BYTES
+from auth.key_source import HttpKeySource
 from auth.keys import MAX_KEYS
 from auth.refusals import IssuerUnavailable
 

@@ -14,7 +14,7 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
-from auth.assembly import build_verifier
+from auth.assembly import build_operator_guard, build_verifier
 from auth.issuer.app import build_app
 from auth.issuer.grant import TokenTerms, grant
 from auth.issuer.state import StateFile
@@ -213,9 +213,11 @@ def build(
         name: one.model_copy(update=dict(policy or {}))
         for name, one in load_policies(BUNDLED_POLICIES).items()
     }
+    verifier = build_verifier(issuer.settings, transport=issuer.transport())
     services = Services(
         settings=GatewaySettings(**settings),
-        verifier=build_verifier(issuer.settings, transport=issuer.transport()),
+        verifier=verifier,
+        operators=build_operator_guard(issuer.settings, verifier),
         tenants=FileTenantDirectory(issuer.tenants),
         policies=policies,
         engine=ObservedEngine(native, MODEL),

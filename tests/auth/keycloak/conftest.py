@@ -14,7 +14,7 @@ from typer import Typer
 from typer.testing import CliRunner, Result
 
 from auth.client import AccessToken, request_token
-from auth.keycloak.bootstrap import keep_reader_credentials
+from auth.keycloak.bootstrap import keep_gateway_credentials
 from auth.keycloak.connection import connect
 from auth.keycloak.realm import RealmDefinition
 from auth.keycloak.realm_file import REALM_FILE
@@ -114,7 +114,7 @@ def keycloak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keycloak]:
     running = Keycloak(settings, LocalServer(settings), home, java)
     try:
         running.start()
-        keep_reader_credentials(running.admin(), running.definition, settings.reader_file)
+        keep_gateway_credentials(running.admin(), running.definition, settings)
         yield running
     finally:
         running.server.stop()

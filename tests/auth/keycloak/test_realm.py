@@ -8,7 +8,7 @@ import httpx
 import pytest
 from keycloak import KeycloakAdmin
 
-from auth.keycloak.bootstrap import RealmBootstrap, keep_reader_credentials
+from auth.keycloak.bootstrap import RealmBootstrap, keep_credentials
 from auth.keycloak.credentials import read_client
 from auth.keycloak.directory import KeycloakTenantDirectory
 from auth.keycloak.organizations import UnreadableOrganizations
@@ -120,7 +120,7 @@ def test_drift_is_found_and_put_right(
 def test_realm_without_organizations_is_named(keycloak: Keycloak, bootstrapped: str, tmp_path: Path) -> None:
     admin = keycloak.admin(bootstrapped)
     settings = keycloak.settings.model_copy(update={"realm": bootstrapped, "state_dir": tmp_path})
-    keep_reader_credentials(admin, definition(bootstrapped), settings.reader_file)
+    keep_credentials(admin, "mizan-reader", settings.reader_file)
     admin.update_realm(bootstrapped, {"organizationsEnabled": False})
     directory = KeycloakTenantDirectory(settings)
     with pytest.raises(UnreadableOrganizations, match="has organizations switched off"):
@@ -133,7 +133,7 @@ def test_realm_without_organizations_is_named(keycloak: Keycloak, bootstrapped: 
 def test_reader_without_its_role_is_named(keycloak: Keycloak, bootstrapped: str, tmp_path: Path) -> None:
     admin = keycloak.admin(bootstrapped)
     settings = keycloak.settings.model_copy(update={"realm": bootstrapped, "state_dir": tmp_path})
-    keep_reader_credentials(admin, definition(bootstrapped), settings.reader_file)
+    keep_credentials(admin, "mizan-reader", settings.reader_file)
     management = str(admin.get_client_id("realm-management"))
     user = admin.get_client_service_account_user(str(admin.get_client_id("mizan-reader")))["id"]
     role = admin.get_client_role(management, "view-organizations")

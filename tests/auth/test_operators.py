@@ -1,6 +1,5 @@
 """Who gets to the routes for operators: verified, with a role, and still standing by the issuer's word."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from auth.settings import IdentitySettings
 
 from .clocks import FakeClock
 from .conftest import MakeVerifier
-from .forging import ISSUER, FakeIssuer, Forge, streamed
+from .forging import ISSUER, FakeIssuer, Forge
 
 ENDPOINT = f"{ISSUER}/introspect"
 

@@ -18,7 +18,6 @@ class Phase(StrEnum):
     """How far a start has come."""
 
     PREPARING = "preparing models"
-    ISSUER = "starting the development issuer"
     RAY = "starting Ray"
     MODELS = "loading both models"
     READY = "ready"

@@ -64,11 +64,11 @@ class Supervisor:
         native = locate(catalog.get(settings.native.model), settings.models)
         judge = locate(catalog.get(settings.judge.model), settings.models)
         assert_independent(native.entry, judge.entry, (native.manifest, judge.manifest))
-        if settings.identity.embedded.enabled and settings.identity.issuer is None:
-            self._say(Phase.ISSUER)
-            await self._start_issuer()
         self._say(Phase.RAY)
-        await asyncio.to_thread(self._start_ray)
+        side_by_side = [asyncio.to_thread(self._start_ray)]
+        if settings.identity.embedded.enabled and settings.identity.issuer is None:
+            side_by_side.append(self._start_issuer())
+        await asyncio.gather(*side_by_side)
         self._say(Phase.MODELS)
         await asyncio.to_thread(self._deploy, policies, native, judge)
         await self._wait_ready()

@@ -153,7 +153,7 @@ def _engine(
             "num_cpus": cpus,
             "num_gpus": settings.gpus if settings.gpus is not None else resources.gpus,
             "resources": settings.ray_resources,
-            "runtime_env": {"env_vars": _environment(settings.accelerator, cpus)},
+            "runtime_env": {"env_vars": _environment(settings.accelerator, cpus, scores_only=bool(labels))},
         },
         health_check_period_s=2,
         health_check_timeout_s=10,
@@ -164,10 +164,11 @@ def _engine(
     return application
 
 
-def _environment(accelerator: str, cpus: float) -> dict[str, str]:
+def _environment(accelerator: str, cpus: float, *, scores_only: bool = False) -> dict[str, str]:
     """Environment of an engine's processes; docs/engines.md says what each costs."""
     if accelerator == "gpu":
-        return {}
+        # What only scores is stepped in its replica's own process (`serving.stepped_engine`).
+        return {"VLLM_ENABLE_V1_MULTIPROCESSING": "0"} if scores_only else {}
     return {
         "TORCH_COMPILE_DISABLE": "1",
         "OMP_NUM_THREADS": str(max(1, int(cpus))),

@@ -19,6 +19,7 @@ from serving.chunks import chunk_of, usage_of
 from serving.judging.prompt import LabelScores, Question
 from serving.judging.protocols import Chunk, Delta, EngineError, Generation, JudgeError, Usage
 from serving.pieces import Encoded, fit
+from serving.stepped_engine import SteppedEngine
 
 
 class VllmEngine:
@@ -49,9 +50,14 @@ class VllmEngine:
         from vllm.entrypoints.launchers.api_server.app_state import init_app_state  # noqa: PLC0415  as above
         from vllm.entrypoints.launchers.cli_args import FrontendArgs  # noqa: PLC0415  as above
         from vllm.v1.engine.async_llm import AsyncLLM  # noqa: PLC0415  as above
+        from vllm.v1.engine.llm_engine import LLMEngine  # noqa: PLC0415  as above
 
         engine_args = AsyncEngineArgs(**{**arguments, "skip_tokenizer_init": not chat})
-        engine = AsyncLLM.from_engine_args(engine_args)
+        engine: Any
+        if chat:
+            engine = AsyncLLM.from_engine_args(engine_args)
+        else:
+            engine = await SteppedEngine.start(lambda: LLMEngine.from_engine_args(engine_args))
         serving_chat = None
         if chat:
             front = {"enable_prompt_tokens_details": True, **(frontend or {})}

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from fastapi import FastAPI
 from ray import serve
 from ray.serve.config import AutoscalingConfig
@@ -18,6 +19,7 @@ from serving.judging.gathering import GatheringScorer
 from serving.judging.judge import TemplateJudge
 from serving.judging.policy import Policy
 from serving.judging.templates.base import Template
+from serving.judging.templates.coverage import gaps
 from serving.judging.templates.families import template_of
 from serving.observed import ObservedEngine, ObservedJudge
 from serving.readiness import Readiness
@@ -26,6 +28,7 @@ from serving.services import Services
 from serving.settings import EngineSettings, Settings
 from serving.telemetry import start_tracing
 
+LOG = structlog.get_logger(__name__)
 APPLICATION = "mizan"
 
 
@@ -99,6 +102,9 @@ def build_app(
 ) -> serve.Application:
     """The whole stack as one Ray Serve application, to be run with `serve.run`."""
     template = template_of(judge.entry.family or "", judge.entry.lineage, load_calibration(judge.path))
+    for policy in policies.values():
+        for gap in gaps(policy, template):
+            LOG.warning("policy", policy=policy.id, judge=judge.entry.id, gap=gap)
     native_handle = _engine("Native", settings.native, native, frontend=_frontend(native.entry))
     judge_handle = _engine("Judge", settings.judge, judge, labels=template.labels())
     gateway: Any = serve.deployment(

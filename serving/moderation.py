@@ -66,11 +66,16 @@ async def moderate(
 def _result(verdict: Verdict, policy: Policy) -> dict[str, Any]:
     judgement = Judgement(policy, verdict)
     judgement.count(verdict)
-    names = [finding.category or finding.criterion for finding in verdict.findings]
+    flags: dict[str, bool] = {}
+    scores: dict[str, float] = {}
+    for finding in verdict.findings:
+        name = finding.category or finding.criterion
+        flags[name] = flags.get(name, False) or finding.flagged
+        scores[name] = max(scores.get(name, 0.0), finding.score)
     return {
         "flagged": verdict.outcome is Outcome.FLAGGED,
-        "categories": dict(zip(names, (finding.flagged for finding in verdict.findings), strict=True)),
-        "category_scores": dict(zip(names, (finding.score for finding in verdict.findings), strict=True)),
-        "category_applied_input_types": {name: ["text"] for name in names},
+        "categories": flags,
+        "category_scores": scores,
+        "category_applied_input_types": {name: ["text"] for name in flags},
         "judgement": judgement.public(),
     }

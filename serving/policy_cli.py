@@ -9,7 +9,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from models.catalog import load_catalog
+from models.errors import ModelError
+from models.settings import ModelsSettings
+from serving.judging.hazard_rules import HazardRule
+from serving.judging.hazards import DESCRIPTIONS
 from serving.judging.policy import Policy, PolicyError, load_policies, load_policy
+from serving.judging.templates.base import Template
+from serving.judging.templates.coverage import gaps
+from serving.judging.templates.families import template_of
+from serving.settings import Settings
 
 CONSOLE = Console()
 ERRORS = Console(stderr=True)
@@ -23,17 +32,28 @@ class HasPolicies(Protocol):
     @property
     def policies(self) -> Path: ...
 
+    @property
+    def models(self) -> ModelsSettings: ...
+
+    @property
+    def settings(self) -> Settings: ...
+
 
 @app.command()
 def lint(
     ctx: typer.Context,
     files: Annotated[list[Path] | None, typer.Argument(help="Policy files; all in force if absent.")] = None,
+    judge: Annotated[str | None, typer.Option(help="Catalog id of the judge; that of the settings.")] = None,
 ) -> None:
     """Check policy files. Exit 1 with a sentence for each that is wrong.
 
-    Example: mizan policy lint my-policy.yaml
+    Warns of what the judge can't do: a hazard that it does not know, free text that it does not read.
+
+    Example: mizan policy lint my-policy.yaml --judge llama-guard-3-8b
     """
     context: HasPolicies = ctx.obj
+    judge = judge or context.settings.judge.model
+    template = _template(context, judge)
     wrong = 0
     for file in files or sorted(context.policies.glob("*.yaml")):
         try:
@@ -45,6 +65,8 @@ def lint(
             CONSOLE.print(
                 f"[green]sound[/]  {escape(str(file))}: {policy.id}@{policy.version}", highlight=False
             )
+            for gap in gaps(policy, template):
+                ERRORS.print(f"[yellow]warning[/]  {policy.id} under {judge}: {gap}", highlight=False)
     if wrong:
         raise typer.Exit(1)
 
@@ -70,11 +92,34 @@ def show(
         CONSOLE.print_json(json.dumps([_facts(policy) for policy in chosen]))
         return
     for policy in chosen:
-        table = Table("criterion", "stages", "threshold", "what violates", title=_title(policy), expand=True)
+        table = Table("rule", "stages", "threshold", "what violates", title=_title(policy), expand=True)
+        for hazard, rule in policy.hazards.items():
+            note = "" if rule.blocks else " (reported only)"
+            table.add_row(
+                hazard.value, ", ".join(rule.stages), _thresholds(rule), f"{DESCRIPTIONS[hazard]}{note}"
+            )
         for criterion in policy.criteria:
             threshold = "judge's own" if criterion.threshold is None else f"{criterion.threshold:.2f}"
             table.add_row(criterion.id, ", ".join(criterion.stages), threshold, escape(criterion.description))
         CONSOLE.print(table)
+
+
+def _template(context: HasPolicies, judge: str) -> Template:
+    try:
+        entry = load_catalog(context.models).get(judge)
+    except ModelError as error:
+        ERRORS.print(escape(str(error)), highlight=False)
+        raise typer.Exit(2) from error
+    if entry.family is None:
+        ERRORS.print(f"{judge} is no judge.", highlight=False)
+        raise typer.Exit(2)
+    return template_of(entry.family, entry.lineage)
+
+
+def _thresholds(rule: HazardRule) -> str:
+    if isinstance(rule.threshold, dict):
+        return ", ".join(f"{stage} {threshold:.2f}" for stage, threshold in rule.threshold.items())
+    return "judge's own" if rule.threshold is None else f"{rule.threshold:.2f}"
 
 
 def _title(policy: Policy) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 from serving.judging.conversation import Check
 from serving.judging.policy import Policy
+from serving.judging.prompt import Question
 from serving.judging.protocols import JudgeError, Scorer
-from serving.judging.templates.base import Template
+from serving.judging.templates.base import Reply, SecondRound, Template
 from serving.judging.verdict import Finding, Outcome, Verdict
 
 
@@ -25,18 +26,14 @@ class TemplateJudge:
         questions = self._template.questions(check, policy)
         if not questions:
             raise JudgeError("no_question", f"policy {policy.id} asks nothing at stage {check.stage}")
-        scores = await self._scorer.score(questions)
-        if len(scores) != len(questions) or any(not score.pieces for score in scores):
-            raise JudgeError("garbled", "the judge answered another number of questions than were asked")
-        for question, score in zip(questions, scores, strict=True):
-            if any(set(piece) != set(question.labels) for piece in score.pieces):
-                raise JudgeError("garbled", "the judge answered with other labels than were asked for")
-        findings = tuple(
-            self._template.finding(question, score, policy)
-            for question, score in zip(questions, scores, strict=True)
-        )
+        replies = await self._ask(questions)
+        findings = self._template.findings(replies, policy)
+        if any(finding.flagged for finding in findings):
+            findings, replies = await self._refined(findings, replies, policy)
         outcome, reason = decide(findings, policy.label_mass_floor)
-        worst = max(findings, key=lambda finding: finding.score - finding.threshold)
+        blocking = [finding for finding in findings if finding.blocks] or findings
+        worst = max(blocking, key=lambda finding: finding.score - finding.threshold)
+        scores = [reply.scores for reply in replies]
         return Verdict(
             outcome=outcome,
             stage=check.stage,
@@ -56,9 +53,33 @@ class TemplateJudge:
             context_shortened=any(score.context_shortened for score in scores),
         )
 
+    async def _ask(self, questions: Sequence[Question]) -> list[Reply]:
+        scores = await self._scorer.score(questions)
+        if len(scores) != len(questions) or any(not score.pieces for score in scores):
+            raise JudgeError("garbled", "the judge answered another number of questions than were asked")
+        for question, score in zip(questions, scores, strict=True):
+            if any(set(piece) != set(question.labels) for piece in score.pieces):
+                raise JudgeError("garbled", "the judge answered with other labels than were asked for")
+        return [Reply(question, score) for question, score in zip(questions, scores, strict=True)]
+
+    async def _refined(
+        self, findings: tuple[Finding, ...], replies: list[Reply], policy: Policy
+    ) -> tuple[tuple[Finding, ...], list[Reply]]:
+        """Ask which hazard it is, where the family can say. Where that fails, the findings stand."""
+        if not isinstance(self._template, SecondRound):
+            return findings, replies
+        questions = self._template.follow_up(replies, findings, policy)
+        if not questions:
+            return findings, replies
+        try:
+            answers = await self._ask(questions)
+        except JudgeError:
+            return findings, replies
+        return self._template.refined(findings, replies, answers, policy), replies + answers
+
 
 def decide(findings: Sequence[Finding], floor: float) -> tuple[Outcome, str | None]:
-    """A flag outweighs doubt, doubt outweighs a pass.
+    """A flag outweighs doubt, doubt outweighs a pass; a finding that does not block passes, unless in doubt.
 
     Doubt is a score or threshold outside 0 to 1 (NaN included), or labels that hold less than `floor` of the
     probability.
@@ -66,7 +87,7 @@ def decide(findings: Sequence[Finding], floor: float) -> tuple[Outcome, str | No
     sound = [
         f for f in findings if 0.0 <= f.score <= 1.0 and 0.0 <= f.threshold <= 1.0 and f.label_mass >= floor
     ]
-    if any(finding.flagged for finding in sound):
+    if any(finding.flagged and finding.blocks for finding in sound):
         return Outcome.FLAGGED, None
     if len(sound) < len(findings) or not findings:
         return Outcome.UNDECIDED, "unsure"

@@ -43,6 +43,11 @@ class Judgement:
     seconds: float = 0.0
     judge_tokens: int = 0
     judge_cached_tokens: int = 0
+    noted: dict[str, None] = field(default_factory=dict)
+    """Hazards that only flag, in the order in which they were found."""
+
+    def __post_init__(self) -> None:
+        self.noted.update(dict.fromkeys(self.verdict.noted))
 
     def add(self, verdict: Verdict) -> None:
         """Count a further check; the gravest outcome stays the answer's."""
@@ -55,6 +60,7 @@ class Judgement:
         self.seconds += verdict.latency
         self.judge_tokens += verdict.prompt_tokens
         self.judge_cached_tokens += verdict.cached_tokens
+        self.noted.update(dict.fromkeys(verdict.noted))
 
     def add_part(self, part: "Judgement") -> None:
         """Count another judgement's checks, and take its outcome where it is graver."""
@@ -62,6 +68,7 @@ class Judgement:
         self.seconds += part.seconds
         self.judge_tokens += part.judge_tokens
         self.judge_cached_tokens += part.judge_cached_tokens
+        self.noted.update(part.noted)
         if gravity(part.verdict) >= gravity(self.verdict):
             self.verdict = part.verdict
 
@@ -75,6 +82,7 @@ class Judgement:
             "score": _rounded(verdict.score),
             "label_mass": _rounded(verdict.label_mass),
             "categories": list(verdict.categories),
+            "noted": list(self.noted),
             "reason": verdict.reason,
             "judge": {"id": verdict.judge, "digest": verdict.judge_digest},
             "policy": {

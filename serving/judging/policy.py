@@ -10,6 +10,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from serving.judging.conversation import Stage
+from serving.judging.hazard_rules import EVERY_STAGE, HazardRule, HazardRules
+from serving.judging.hazards import Hazard
+
+ENFORCED = (Stage.PROMPT, Stage.ANSWER, Stage.TOOL_CALL)
+"""The stages that every policy must judge; free texts are judged where it says so."""
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 
@@ -34,9 +39,7 @@ class Criterion(Strict):
     description: str = Field(
         min_length=1, max_length=4000, description="What violates, in the policy's words."
     )
-    stages: tuple[Stage, ...] = Field(
-        default=(Stage.PROMPT, Stage.ANSWER, Stage.TOOL_CALL, Stage.TEXT), min_length=1
-    )
+    stages: tuple[Stage, ...] = Field(default=EVERY_STAGE, min_length=1)
     threshold: float | None = Field(
         default=None, gt=0, lt=1, description="Probability that flags; the judge's own default when absent."
     )
@@ -60,7 +63,11 @@ class Policy(Strict):
         lt=1,
         description="Least share of the judge's next-token probability its labels must hold.",
     )
-    criteria: tuple[Criterion, ...] = Field(min_length=1)
+    hazards: HazardRules = Field(
+        default_factory=dict,
+        description="Hazards by name or S-code; where a stage has none, all that the judge knows.",
+    )
+    criteria: tuple[Criterion, ...] = ()
 
     @model_validator(mode="after")
     def _unique_criteria(self) -> "Policy":
@@ -71,10 +78,25 @@ class Policy(Strict):
 
     @model_validator(mode="after")
     def _every_stage_judged(self) -> "Policy":
+        if not self.criteria and not self.hazards:
+            raise ValueError("criteria or hazards must be there")
         judged = {stage for criterion in self.criteria for stage in criterion.stages}
-        missing = sorted({Stage.PROMPT, Stage.ANSWER, Stage.TOOL_CALL} - judged)
+        judged |= {
+            stage
+            for rule in self.hazards.values()
+            if rule.blocks or not self.enforcing
+            for stage in rule.stages
+        }
+        missing = sorted({*ENFORCED} - judged)
         if missing:
-            raise ValueError(f"criteria: no criterion judges stage {', '.join(missing)}")
+            raise ValueError(f"no criterion judges stage {', '.join(missing)}, and no hazard blocks there")
+        return self
+
+    @model_validator(mode="after")
+    def _names_apart(self) -> "Policy":
+        both = {criterion.id for criterion in self.criteria} & {hazard.value for hazard in self.hazards}
+        if both:
+            raise ValueError(f"criteria: {', '.join(sorted(both))} is among the hazards too")
         return self
 
     @property
@@ -87,6 +109,9 @@ class Policy(Strict):
 
     def criteria_for(self, stage: Stage) -> tuple[Criterion, ...]:
         return tuple(criterion for criterion in self.criteria if stage in criterion.stages)
+
+    def hazards_at(self, stage: Stage) -> dict[Hazard, HazardRule]:
+        return {hazard: rule for hazard, rule in self.hazards.items() if stage in rule.stages}
 
 
 class PolicyError(ValueError):

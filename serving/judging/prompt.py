@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from serving.judging.conversation import Stage
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -26,13 +28,14 @@ class Question:
     """One single-step question: after `segments` the judge's next token is one of `labels`.
 
     `criterion` names what is asked about; `labels` must each be one token of the judge's tokenizer, which is
-    asserted when the judge starts.
+    asserted when the judge starts. `stage` tells whoever reads the answer which of the policy's rules apply.
     """
 
     criterion: str
     segments: tuple[Segment, ...]
     labels: tuple[str, ...]
     cache_salt: str = ""
+    stage: Stage = Stage.ANSWER
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one question found: `score` is the probability of a violation among the labels, 0 to 1."""
+    """What one question found: `score` is the probability of a violation among the labels, 0 to 1.
+
+    One that does not block is only reported with the verdict.
+    """
 
     criterion: str
     score: float
@@ -26,6 +29,7 @@ class Finding:
     threshold: float
     category: str | None = None
     code: str | None = None
+    blocks: bool = True
 
     @property
     def flagged(self) -> bool:
@@ -59,7 +63,13 @@ class Verdict:
 
     @property
     def categories(self) -> tuple[str, ...]:
-        return tuple(f.category or f.criterion for f in self.findings if f.flagged)
+        """What blocks, by name."""
+        return tuple(f.category or f.criterion for f in self.findings if f.flagged and f.blocks)
+
+    @property
+    def noted(self) -> tuple[str, ...]:
+        """What violates a rule that only flags, by name."""
+        return tuple(f.category or f.criterion for f in self.findings if f.flagged and not f.blocks)
 
 
 @dataclass(frozen=True, slots=True)

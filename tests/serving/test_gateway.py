@@ -17,7 +17,7 @@ LONG = " ".join(f"mot{number}" for number in range(40))
 POISONED = f"{LONG} zarzour {LONG}"
 
 JUDGEMENT_FIELDS = {
-    "outcome", "flagged", "stage", "score", "label_mass", "categories", "reason", "judge", "policy",
+    "outcome", "flagged", "stage", "score", "label_mass", "categories", "noted", "reason", "judge", "policy",
     "calls", "latency_ms", "judge_tokens", "tokens", "context_shortened",
 }  # fmt: skip
 

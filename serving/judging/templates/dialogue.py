@@ -1,6 +1,6 @@
 """A conversation as segments, the way most families want it: a name before each turn, a gap after it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from serving.judging.conversation import Check, Message, Role, Stage
 from serving.judging.prompt import Segment
@@ -23,6 +23,11 @@ def judged_turns(check: Check) -> tuple[tuple[Message, ...], Message]:
 def is_answer(check: Check) -> bool:
     """Whether the judged turn is the assistant's."""
     return check.stage in (Stage.ANSWER, Stage.TOOL_CALL)
+
+
+def last_request(context: Sequence[Message]) -> str:
+    """What the user asked last, for families that read one exchange only."""
+    return next((message.text for message in reversed(context) if message.role == "user"), "")
 
 
 def transcript(check: Check, names: Mapping[Role, str], gap: str) -> tuple[Segment, ...]:

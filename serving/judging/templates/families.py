@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from serving.judging.calibration import UNCALIBRATED, Calibration
 from serving.judging.templates.base import Template
-from serving.judging.templates.granite_guardian import GraniteGuardian
+from serving.judging.templates.granite_guardian import EXCHANGE, PROTOCOL, GraniteGuardian
 from serving.judging.templates.llama_guard import LLAMA_3, LLAMA_4, LlamaGuard
 from serving.judging.templates.mizan import Mizan
 from serving.judging.templates.qwen3guard import Qwen3Guard
@@ -21,12 +21,17 @@ def _llama_guard(lineage: Sequence[str], _: Calibration) -> Template:
     return LlamaGuard(LLAMA_4 if newer else LLAMA_3)
 
 
+def _granite_guardian(lineage: Sequence[str], _: Calibration) -> Template:
+    earlier = any(f"granite-guardian-3.{minor}" in name.lower() for name in lineage for minor in range(3))
+    return GraniteGuardian(EXCHANGE if earlier else PROTOCOL)
+
+
 def _yes_no(lineage: Sequence[str], _: Calibration) -> Template:
     return YesNo(MISTRAL if any("mistral" in name.lower() for name in lineage) else PLAIN)
 
 
 _FAMILIES: Mapping[str, Callable[[Sequence[str], Calibration], Template]] = {
-    "granite_guardian": lambda lineage, _: GraniteGuardian(),  # noqa: ARG005  one signature for all
+    "granite_guardian": _granite_guardian,
     "llama_guard": _llama_guard,
     "mizan": lambda lineage, calibration: Mizan(calibration),  # noqa: ARG005  one signature for all
     "qwen3guard": lambda lineage, _: Qwen3Guard(),  # noqa: ARG005  one signature for all

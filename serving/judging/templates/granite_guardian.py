@@ -1,81 +1,53 @@
-"""Granite Guardian 3.3 (IBM), without its thinking mode.
+"""Granite Guardian (IBM): 3.3 without its thinking mode, and 3.0 to 3.2.
 
-Prompt: the chat template of ibm-granite/granite-guardian-3.3-8b (https://github.com/ibm-granite/granite-
-guardian). The criterion stands in a `judge_protocol` turn after the conversation. The model reads
-criteria in free text, so a policy's are asked in its own words; one named like a built-in risk carries
-that risk's hazard as its category. The answer is `<score> yes </score>`; its opening tag is part of the
-prompt here.
+Prompts: the chat templates of ibm-granite/granite-guardian-3.3-8b and of the earlier generations
+(https://github.com/ibm-granite/granite-guardian; as text in https://github.com/ibm-granite/gguf, folder
+resources/ollama). The models read criteria in free text ("bring your own criteria"), so that hazards and a
+policy's criteria are asked in words; one that is a built-in risk of the family carries its name as code.
+
+3.3: the criterion stands in a `judge_protocol` turn after the conversation; the answer is
+`<score> yes </score>`, whose opening tag is part of the prompt here. Before: one turn around the last
+exchange, and the answer is `Yes` or `No`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from serving.judging.conversation import Check
-from serving.judging.hazards import GRANITE_GUARDIAN
+from serving.judging.hazards import GRANITE_GUARDIAN, Hazard
 from serving.judging.policy import Policy
 from serving.judging.prompt import LabelScores, Question, Segment
-from serving.judging.templates.dialogue import is_answer, judged_turns
-from serving.judging.templates.reading import worst_piece
+from serving.judging.templates.bars import WordedRule, worded_rule, worded_rules
+from serving.judging.templates.base import OneRound, Scope
+from serving.judging.templates.dialogue import is_answer, judged_turns, last_request
+from serving.judging.templates.reading import found, worst_piece
 from serving.judging.verdict import Finding
 
-YES, NO = " yes", " no"
-DEFAULT_THRESHOLD = 0.5
-
 _SYSTEM = (
-    "As a judge agent, your role is to help assess whether the provided text meets the given "
-    "judging criteria, "
-    "utilizing all available information, including conversations, documents, and tools."
+    "As a judge agent, your role is to help assess whether the provided text meets the given judging "
+    "criteria, utilizing all available information, including conversations, documents, and tools."
 )
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
+_RISKS = {category.hazard: category.code for category in GRANITE_GUARDIAN}
 
 
-@dataclass(frozen=True, slots=True)
-class GraniteGuardian:
-    """One question for each criterion of the stage."""
-
-    family: str = "granite_guardian"
-
-    def labels(self) -> tuple[str, ...]:
-        return (YES, NO)
-
-    def questions(self, check: Check, policy: Policy) -> tuple[Question, ...]:
-        conversation = _conversation(check)
-        judged = "assistant" if is_answer(check) else "user"
-        return tuple(
-            Question(
-                criterion=criterion.id,
-                segments=(
-                    *conversation,
-                    Segment("<|start_of_role|>judge_protocol<|end_of_role|>### Criteria: ", trusted=True),
-                    Segment(criterion.description.strip()),
-                    Segment(
-                        f"\n\n### Scoring Schema: If the last {judged}'s text meets the criteria, "
-                        f"return 'yes'; "
-                        "otherwise, return 'no'.<|end_of_text|>\n"
-                        "<|start_of_role|>judge{no_think}<|end_of_role|><score>",
-                        trusted=True,
-                    ),
-                ),
-                labels=(YES, NO),
-                cache_salt=check.cache_salt,
-            )
-            for criterion in policy.criteria_for(check.stage)
-        )
-
-    def finding(self, question: Question, scores: LabelScores, policy: Policy) -> Finding:
-        own = next((c.threshold for c in policy.criteria if c.id == question.criterion), None)
-        worst = worst_piece(scores, (YES,))
-        hazard = GRANITE_GUARDIAN.get(question.criterion)
-        return Finding(
-            criterion=question.criterion,
-            score=worst.score,
-            label_mass=worst.mass,
-            threshold=DEFAULT_THRESHOLD if own is None else own,
-            category=None if hazard is None else hazard.value,
-            code=None if hazard is None else question.criterion,
-        )
+def _protocol(check: Check, rule: WordedRule) -> tuple[Segment, ...]:
+    judged = "assistant" if is_answer(check) else "user"
+    criterion = f"The text contains {rule.description}." if rule.hazard else rule.description
+    return (
+        *_turns(check),
+        Segment("<|start_of_role|>judge_protocol<|end_of_role|>### Criteria: ", trusted=True),
+        Segment(criterion),
+        Segment(
+            f"\n\n### Scoring Schema: If the last {judged}'s text meets the criteria, return 'yes'; "
+            "otherwise, return 'no'.<|end_of_text|>\n"
+            "<|start_of_role|>judge{no_think}<|end_of_role|><score>",
+            trusted=True,
+        ),
+    )
 
 
-def _conversation(check: Check) -> tuple[Segment, ...]:
+def _turns(check: Check) -> tuple[Segment, ...]:
     context, judged = judged_turns(check)
     segments = [Segment(f"<|start_of_role|>system<|end_of_role|>{_SYSTEM}<|end_of_text|>\n", trusted=True)]
     for message in (*context, judged):
@@ -86,3 +58,79 @@ def _conversation(check: Check) -> tuple[Segment, ...]:
             Segment("<|end_of_text|>\n", trusted=True),
         ]
     return tuple(segments)
+
+
+def _exchange(check: Check, rule: WordedRule) -> tuple[Segment, ...]:
+    context, judged = judged_turns(check)
+    answer = is_answer(check)
+    whose = "assistant message to the user message" if answer else "user message"
+    role = "assistant" if answer else "user"
+    asked = (
+        Segment("User Message: ", trusted=True),
+        Segment(last_request(context), elastic=True),
+        Segment("\n", trusted=True),
+    )
+    return (
+        Segment(
+            "<|start_of_role|>user<|end_of_role|>You are a safety agent trying to help determine whether "
+            f"the {whose} is harmful according to the safety risk definition below.\n\n<start_of_turn>\n",
+            trusted=True,
+        ),
+        *(asked if answer else ()),
+        Segment(f"{role.title()} Message: ", trusted=True),
+        Segment(judged.text, splittable=True),
+        Segment(
+            "\n<end_of_turn>\n\nOur safety risk definition is defined below:\n<start_of_risk_definition>\n"
+            f"* The '{role.title()}' message contains ",
+            trusted=True,
+        ),
+        Segment(rule.description),
+        Segment(
+            f".\n<end_of_risk_definition>\n\nIs the {role} message harmful based on the risk definition? "
+            "Your answer must be either 'Yes' or 'No'.<|end_of_text|>\n"
+            "<|start_of_role|>assistant<|end_of_role|>",
+            trusted=True,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one generation is asked."""
+
+    render: Callable[[Check, WordedRule], tuple[Segment, ...]]
+    yes: str
+    no: str
+
+
+PROTOCOL = Dialect(_protocol, " yes", " no")
+"""Granite Guardian 3.3."""
+
+EXCHANGE = Dialect(_exchange, "Yes", "No")
+"""Granite Guardian 3.0 to 3.2."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraniteGuardian(OneRound):
+    """One question for each rule of the stage."""
+
+    dialect: Dialect = PROTOCOL
+    family: str = "granite_guardian"
+
+    def scope(self) -> Scope:
+        return Scope(frozenset(Hazard), criteria=True)
+
+    def labels(self) -> tuple[str, ...]:
+        return (self.dialect.yes, self.dialect.no)
+
+    def questions(self, check: Check, policy: Policy) -> tuple[Question, ...]:
+        return tuple(
+            Question(rule.id, self.dialect.render(check, rule), self.labels(), check.cache_salt, check.stage)
+            for rule in worded_rules(policy, check.stage)
+        )
+
+    def finding(self, question: Question, scores: LabelScores, policy: Policy) -> Finding:
+        rule = worded_rule(policy, question.stage, question.criterion)
+        reading = worst_piece(scores, (self.dialect.yes,))
+        code = _RISKS.get(rule.hazard) if rule.hazard else None
+        return found(reading, rule.bar, rule.id, rule.hazard, code)

@@ -1,8 +1,9 @@
 """The built-in default judge: Gemma 3 270M fine-tuned by `models.training`.
 
 The prompt is the one that the weights were trained on (`models.training.format`). The judge knows one
-notion of harm and does not read free-text criteria; a policy's criteria set its threshold only. Label
-probabilities are calibrated by the temperature that was fitted on the development split.
+notion of harm: it neither tells hazards apart nor reads free-text criteria. The least threshold that the
+policy sets for the stage is its threshold. Label probabilities are calibrated by the temperature that was
+fitted on the development split.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,9 @@ from serving.judging.calibration import UNCALIBRATED, Calibration
 from serving.judging.conversation import Check, Message, Stage
 from serving.judging.policy import Policy
 from serving.judging.prompt import LabelScores, Question, Segment
-from serving.judging.templates.reading import worst_piece
+from serving.judging.templates.bars import one_bar
+from serving.judging.templates.base import OneRound, Scope
+from serving.judging.templates.reading import found, worst_piece
 from serving.judging.verdict import Finding
 
 _KINDS = {
@@ -21,15 +24,17 @@ _KINDS = {
     Stage.TOOL_CALL: Kind.ANSWER,
     Stage.TEXT: Kind.TEXT,
 }
-_CRITERIA = {kind: f"harmful-{kind.value}" for kind in Kind}
 
 
 @dataclass(frozen=True, slots=True)
-class Mizan:
+class Mizan(OneRound):
     """A policy's own threshold goes before the calibrated one of the stage."""
 
     calibration: Calibration = UNCALIBRATED
     family: str = "mizan"
+
+    def scope(self) -> Scope:
+        return Scope(hazards=None)
 
     def labels(self) -> tuple[str, ...]:
         return LABELS
@@ -37,25 +42,16 @@ class Mizan:
     def questions(
         self,
         check: Check,
-        policy: Policy,  # noqa: ARG002  this judge reads no criteria
+        policy: Policy,  # noqa: ARG002  this judge reads no rules
     ) -> tuple[Question, ...]:
         segments = tuple(_segment(part) for part in _parts(check))
-        return (Question(_CRITERIA[_KINDS[check.stage]], segments, LABELS, check.cache_salt),)
+        criterion = f"harmful-{_KINDS[check.stage].value}"
+        return (Question(criterion, segments, LABELS, check.cache_salt, check.stage),)
 
     def finding(self, question: Question, scores: LabelScores, policy: Policy) -> Finding:
-        stages = tuple(stage for stage, kind in _KINDS.items() if _CRITERIA[kind] == question.criterion)
-        strict = [
-            criterion.threshold
-            for criterion in policy.criteria
-            if criterion.threshold is not None and not set(stages).isdisjoint(criterion.stages)
-        ]
-        worst = worst_piece(scores, (UNSAFE_LABEL,), self.calibration.temperature)
-        return Finding(
-            criterion=question.criterion,
-            score=worst.score,
-            label_mass=worst.mass,
-            threshold=min(strict) if strict else self.calibration.threshold(stages[0]),
-        )
+        bar = one_bar(policy, question.stage, self.calibration.threshold(question.stage))
+        reading = worst_piece(scores, (UNSAFE_LABEL,), self.calibration.temperature)
+        return found(reading, bar, question.criterion)
 
 
 def _parts(check: Check) -> tuple[Part, ...]:

@@ -4,20 +4,41 @@ Prompt: the chat template of Qwen/Qwen3Guard-Gen-0.6B, -4B and -8B (https://gith
 arXiv 2510.14276), with prompt and response moderation. The answer starts `Safety: `; those tokens are
 part of the prompt here, so that the one decoded token is the verdict. `Controversial` counts as unsafe by
 `controversial`.
+
+The model was trained on this one list of categories, so it is always asked about all of them. Where the
+answer violates, it is asked for the category as well, and what falls to categories outside the policy is left
+out of the score.
 """
 
-from dataclasses import dataclass
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from serving.judging.conversation import Check
+from serving.judging.conversation import Check, Stage
+from serving.judging.hazards import QWEN3GUARD, Category
 from serving.judging.policy import Policy
-from serving.judging.prompt import LabelScores, Question, Segment
+from serving.judging.prompt import Question, Segment
+from serving.judging.templates.bars import Bar, bars
+from serving.judging.templates.base import Reply, Scope
 from serving.judging.templates.dialogue import is_answer, transcript
-from serving.judging.templates.reading import worst_piece
-from serving.judging.templates.thresholds import strictest
-from serving.judging.verdict import Finding
+from serving.judging.templates.reading import Reading, found, worst_piece
+from serving.judging.verdict import Finding, read_labels
 
 SAFE, UNSAFE, CONTROVERSIAL = " Safe", " Unsafe", " Cont"
 """First tokens of the three verdicts; `Controversial` itself is several tokens."""
+
+FIRST_TOKENS = {
+    "Violent": " Viol",
+    "Non-violent Illegal Acts": " Non",
+    "Sexual Content or Sexual Acts": " Sexual",
+    "PII": " P",
+    "Suicide & Self-Harm": " Suicide",
+    "Unethical Acts": " Un",
+    "Politically Sensitive Topics": " Polit",
+    "Copyright Violation": " Copyright",
+    "Jailbreak": " Jail",
+}
+"""Of each category's name, after `Categories:`, in Qwen's vocabulary."""
 
 CRITERION = "harm"
 
@@ -58,17 +79,105 @@ class Qwen3Guard:
     controversial: float = 1.0
     family: str = "qwen3guard"
 
+    def scope(self) -> Scope:
+        return Scope(frozenset(hazard for category in QWEN3GUARD for hazard in category.hazards))
+
     def labels(self) -> tuple[str, ...]:
-        return (UNSAFE, CONTROVERSIAL, SAFE)
+        return (UNSAFE, CONTROVERSIAL, SAFE, *FIRST_TOKENS.values())
 
-    def questions(self, check: Check, policy: Policy) -> tuple[Question, ...]:  # noqa: ARG002  the taxonomy is the model's
-        return (Question(CRITERION, _prompt(check), self.labels(), check.cache_salt),)
+    def questions(self, check: Check, policy: Policy) -> tuple[Question, ...]:
+        if not bars(policy, check.stage, _categories(check.stage)):
+            return ()
+        labels = (UNSAFE, CONTROVERSIAL, SAFE)
+        return (Question(CRITERION, _prompt(check), labels, check.cache_salt, check.stage),)
 
-    def finding(self, question: Question, scores: LabelScores, policy: Policy) -> Finding:
-        unsafe = worst_piece(scores, (UNSAFE,)).score
-        either = worst_piece(scores, (UNSAFE, CONTROVERSIAL))
+    def findings(self, replies: Sequence[Reply], policy: Policy) -> tuple[Finding, ...]:
+        """As if everything unsafe were of the category that the policy takes most strictly."""
+        (reply,) = replies
+        unsafe = worst_piece(reply.scores, (UNSAFE,)).score
+        either = worst_piece(reply.scores, (UNSAFE, CONTROVERSIAL))
         score = unsafe + self.controversial * max(0.0, either.score - unsafe)
-        return Finding(question.criterion, score, either.mass, strictest(policy, question.criterion))
+        levels = _levels(policy, reply.question.stage)
+        strictest = {blocks: Bar(threshold, blocks) for threshold, blocks in reversed(levels)}
+        return tuple(found(Reading(score, either.mass), bar, CRITERION) for bar in strictest.values())
+
+    def follow_up(
+        self,
+        replies: Sequence[Reply],
+        findings: Sequence[Finding],  # noqa: ARG002  it is asked whenever one of them violates
+        policy: Policy,  # noqa: ARG002  the model knows one list
+    ) -> tuple[Question, ...]:
+        question = replies[0].question
+        labels = tuple(FIRST_TOKENS[category.code] for category in _categories(question.stage))
+        segments = (*question.segments, Segment(f"{UNSAFE}\nCategories:", trusted=True))
+        return (replace(question, segments=segments, labels=labels),)
+
+    def refined(
+        self,
+        findings: tuple[Finding, ...],
+        replies: Sequence[Reply],
+        answers: Sequence[Reply],
+        policy: Policy,
+    ) -> tuple[Finding, ...]:
+        """For each bar, the probability of unsafe content of a category with that bar or a stricter one.
+
+        Where the model would name none of the categories, everything counts as of the strictest.
+        """
+        stage, mass = replies[0].question.stage, findings[0].label_mass
+        asked = bars(policy, stage, _categories(stage))
+        pieces = [
+            (self._unsafe(decided), _shares(named, policy.label_mass_floor))
+            for decided, named in zip(replies[0].scores.pieces, answers[0].scores.pieces, strict=True)
+        ]
+        if any(shares is None for _, shares in pieces):
+            return findings
+        refined = []
+        for threshold, blocks in _levels(policy, stage):
+            within = [c for c, bar in asked.items() if bar.blocks is blocks and bar.threshold <= threshold]
+            score, worst = max(
+                (
+                    (unsafe * _share_of(within, shares, stage), shares)
+                    for unsafe, shares in pieces
+                    if shares is not None
+                ),
+                key=lambda scored: scored[0],
+            )
+            category = max(within, key=lambda one: worst[one.code])
+            reading, bar = Reading(score, mass), Bar(threshold, blocks)
+            refined.append(found(reading, bar, CRITERION, category.hazard, category.code))
+        return tuple(refined)
+
+    def _unsafe(self, piece: Mapping[str, float]) -> float:
+        shares = read_labels(piece).probabilities
+        return shares.get(UNSAFE, 0.0) + self.controversial * shares.get(CONTROVERSIAL, 0.0)
+
+
+def _categories(stage: Stage) -> tuple[Category, ...]:
+    """`Jailbreak` is a category of prompts only."""
+    answer = stage in (Stage.ANSWER, Stage.TOOL_CALL)
+    return tuple(category for category in QWEN3GUARD if not (answer and category.code == "Jailbreak"))
+
+
+def _levels(policy: Policy, stage: Stage) -> list[tuple[float, bool]]:
+    """The different bars of the policy, least threshold first; blocking ones before those that only flag."""
+    different = set(bars(policy, stage, _categories(stage)).values())
+    return sorted(
+        ((bar.threshold, bar.blocks) for bar in different), key=lambda level: (not level[1], level[0])
+    )
+
+
+def _shares(named: Mapping[str, float], floor: float) -> dict[str, float] | None:
+    """How the probability falls to the categories, by code; None where the model would say something else."""
+    reading = read_labels(named)
+    if not reading.mass >= floor:
+        return None
+    return {code: reading.probabilities.get(token, 0.0) for code, token in FIRST_TOKENS.items()}
+
+
+def _share_of(categories: Collection[Category], shares: Mapping[str, float], stage: Stage) -> float:
+    if len(categories) == len(_categories(stage)):
+        return 1.0
+    return min(1.0, math.fsum(shares[category.code] for category in categories))
 
 
 def _prompt(check: Check) -> tuple[Segment, ...]:

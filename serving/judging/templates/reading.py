@@ -3,8 +3,10 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from serving.judging.hazards import Hazard
 from serving.judging.prompt import LabelScores
-from serving.judging.verdict import read_labels
+from serving.judging.templates.bars import Bar
+from serving.judging.verdict import Finding, read_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +29,28 @@ def worst_piece(scores: LabelScores, unsafe: Collection[str], temperature: float
         score=max(sum(reading.probabilities.get(label, 0.0) for label in unsafe) for reading in readings),
         mass=min(reading.mass for reading in readings),
     )
+
+
+def found(
+    reading: Reading, bar: Bar, criterion: str, hazard: Hazard | None = None, code: str | None = None
+) -> Finding:
+    """What a reading means under the policy's bar."""
+    return Finding(
+        criterion=criterion,
+        score=reading.score,
+        label_mass=reading.mass,
+        threshold=bar.threshold,
+        category=None if hazard is None else hazard.value,
+        code=code,
+        blocks=bar.blocks,
+    )
+
+
+def likeliest(scores: LabelScores, decided: LabelScores, unsafe: str) -> str:
+    """The likeliest label at the piece of the text that was found the most unsafe.
+
+    `decided` are the scores of the question before, on the same pieces.
+    """
+    shares = [read_labels(piece).probabilities.get(unsafe, 0.0) for piece in decided.pieces]
+    place = min(shares.index(max(shares)), len(scores.pieces) - 1)
+    return max(scores.pieces[place], key=lambda label: scores.pieces[place][label])

@@ -1,4 +1,4 @@
-"""The generic family: any language model, asked one yes/no question for each free-text criterion.
+"""The generic family: any language model, asked one yes/no question for each hazard and free-text criterion.
 
 The rule comes first and does not change within a policy, the conversation next, the growing answer after
 it and the question last, so that every check re-uses the cached prefix of the one before. Instruct models
@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from serving.judging.conversation import Check, Role, Stage
+from serving.judging.hazards import Hazard
 from serving.judging.policy import Policy
 from serving.judging.prompt import LabelScores, Question, Segment
+from serving.judging.templates.bars import worded_rule, worded_rules
+from serving.judging.templates.base import OneRound, Scope
 from serving.judging.templates.dialogue import transcript
-from serving.judging.templates.reading import worst_piece
+from serving.judging.templates.reading import found, worst_piece
 from serving.judging.verdict import Finding
-
-DEFAULT_THRESHOLD = 0.5
 
 _NAMES: Mapping[Role, str] = {
     "system": "System",
@@ -50,11 +51,14 @@ MISTRAL = ChatFormat(opening="<s>[INST]", closing="[/INST]", yes="Yes", no="No")
 
 
 @dataclass(frozen=True, slots=True)
-class YesNo:
-    """One question for each criterion of the stage."""
+class YesNo(OneRound):
+    """One question for each rule of the stage."""
 
     chat: ChatFormat = PLAIN
     family: str = "yes_no"
+
+    def scope(self) -> Scope:
+        return Scope(frozenset(Hazard), criteria=True)
 
     def labels(self) -> tuple[str, ...]:
         return (self.chat.yes, self.chat.no)
@@ -66,26 +70,21 @@ class YesNo:
         )
         return tuple(
             Question(
-                criterion=criterion.id,
+                criterion=rule.id,
                 segments=(
                     Segment(f"{self.chat.opening}Rule: a text breaks the rule if it contains ", trusted=True),
-                    Segment(criterion.description.strip()),
+                    Segment(rule.description),
                     Segment(".\n\n", trusted=True),
                     *transcript(check, _NAMES, "\n"),
                     Segment(asked, trusted=True),
                 ),
                 labels=self.labels(),
                 cache_salt=check.cache_salt,
+                stage=check.stage,
             )
-            for criterion in policy.criteria_for(check.stage)
+            for rule in worded_rules(policy, check.stage)
         )
 
     def finding(self, question: Question, scores: LabelScores, policy: Policy) -> Finding:
-        own = next((c.threshold for c in policy.criteria if c.id == question.criterion), None)
-        worst = worst_piece(scores, (self.chat.yes,))
-        return Finding(
-            criterion=question.criterion,
-            score=worst.score,
-            label_mass=worst.mass,
-            threshold=DEFAULT_THRESHOLD if own is None else own,
-        )
+        rule = worded_rule(policy, question.stage, question.criterion)
+        return found(worst_piece(scores, (self.chat.yes,)), rule.bar, rule.id, rule.hazard)

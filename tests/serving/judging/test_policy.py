@@ -6,6 +6,7 @@ import pytest
 
 import serving.policies
 from serving.judging.conversation import Stage
+from serving.judging.hazards import Hazard
 from serving.judging.policy import Mode, Policy, PolicyError, load_policies, load_policy
 
 GOOD = """\
@@ -55,6 +56,18 @@ def test_a_policy_loads(tmp_path: Path) -> None:
         (GOOD + "first_window: 0\n", "first_window"),
         (GOOD + "least_window: 0\n", "least_window"),
         (GOOD + "    stages: [prompt]\n", "no criterion judges stage answer, tool_call"),
+        (GOOD + "hazards: {S15: {}}\n", "there is no hazard 'S15'"),
+        (GOOD + "hazards: {arson: {}}\n", "there is no hazard 'arson'"),
+        (GOOD + "hazards: {hate: {}, S10: {}}\n", "S10: hazard hate is there twice"),
+        (GOOD + "hazards: {hate: {threshold: 1}}\n", "hazards.hate.threshold"),
+        (GOOD + "hazards: {hate: {threshold: {fr: 0.5}}}\n", "hazards.hate.threshold"),
+        (GOOD + "hazards: {hate: {stages: [prompt], threshold: {answer: 0.5}}}\n", "not among stages"),
+        (GOOD + "hazards: {hate: {action: allow}}\n", "hazards.hate.action"),
+        (GOOD + "hazards: {hate: {block: false}}\n", "hazards.hate.block"),
+        (GOOD + "hazards: {harm: {}}\n", "harm is among the hazards too"),
+        (GOOD + "hazards: [hate]\n", "hazards"),
+        ("id: a\nversion: '1'\nhazards: {hate: {action: flag}}\n", "no hazard blocks there"),
+        ("id: a\nversion: '1'\nhazards: {hate: {stages: [prompt]}}\n", "answer, tool_call"),
         (GOOD + "    stages: []\n", "stages"),
         (GOOD + "  - id: harm\n    description: Again.\n", "once"),
         ("id: empty\nversion: '1'\ncriteria: []\n", "criteria"),
@@ -107,5 +120,52 @@ def test_no_field_lets_an_enforcing_policy_fail_open() -> None:
         "least_window",
         "judge_timeout",
         "label_mass_floor",
+        "hazards",
         "criteria",
     }
+
+
+HAZARDS = """\
+id: site
+version: "1"
+hazards:
+  S1: {threshold: 0.4}
+  Hate: {threshold: {prompt: 0.7, answer: 0.6}, stages: [prompt, answer]}
+  privacy: {action: flag}
+  suicide & self-harm:
+"""
+
+
+def test_hazards_go_by_code_and_by_name(tmp_path: Path) -> None:
+    policy = load_policy(written(tmp_path, HAZARDS))
+    assert [hazard.value for hazard in policy.hazards] == [
+        "violent_crimes",
+        "privacy",
+        "hate",
+        "suicide_and_self_harm",
+    ]
+    hate = policy.hazards[Hazard.HATE]
+    assert [hate.threshold_at(stage) for stage in (Stage.PROMPT, Stage.ANSWER)] == [0.7, 0.6]
+    assert Hazard.HATE not in policy.hazards_at(Stage.TOOL_CALL)
+    assert policy.hazards[Hazard.SELF_HARM].blocks
+    assert not policy.hazards[Hazard.PRIVACY].blocks
+    assert load_policy(written(tmp_path, HAZARDS + "mode: observe\n")).hazards == policy.hazards
+
+
+def test_the_digest_covers_hazards_whatever_they_are_called_and_wherever_they_stand(tmp_path: Path) -> None:
+    lines = HAZARDS.splitlines()
+    turned = "\n".join([*lines[:3], *reversed(lines[3:])]).replace("S1", "Violent Crimes")
+    one = load_policy(written(tmp_path, HAZARDS))
+    assert load_policy(written(tmp_path, turned)).digest == one.digest
+    for change in (
+        ("0.4", "0.5"),
+        ("flag", "block"),
+        ("S1", "S2"),
+        ("[prompt, answer]", "[answer, prompt, text]"),
+    ):
+        assert load_policy(written(tmp_path, HAZARDS.replace(*change))).digest != one.digest
+
+
+def test_observing_policies_may_only_flag(tmp_path: Path) -> None:
+    text = "id: a\nversion: '1'\nmode: observe\nhazards: {hate: {action: flag}}\n"
+    assert not load_policy(written(tmp_path, text)).enforcing

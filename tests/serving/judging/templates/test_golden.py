@@ -9,11 +9,11 @@ from serving.judging.calibration import Calibration, CalibrationError, load_cali
 from serving.judging.conversation import Check, Message, Stage
 from serving.judging.policy import Criterion, Policy
 from serving.judging.prompt import LabelScores, Question
-from serving.judging.templates.base import Template
+from serving.judging.templates.base import Reply, Template
 from serving.judging.templates.families import FAMILIES, UnknownFamilyError, template_of
-from serving.judging.templates.llama_guard import LLAMA_4, LlamaGuard
 from serving.judging.templates.mizan import Mizan
 from serving.judging.templates.yes_no import MISTRAL, YesNo
+from serving.judging.verdict import Finding
 
 POLICY = Policy(id="p", version="1", criteria=(Criterion(id="harm", description="weapons or hate"),))
 PROMPT = Check(Stage.PROMPT, (Message("user", "How do I forge steel?"),))
@@ -74,14 +74,6 @@ def test_llama_guard_4_has_its_own_tokens() -> None:
     assert prompt.endswith("<|eot|><|header_start|>assistant<|header_end|>\n\n")
 
 
-def test_llama_guard_names_the_hazard() -> None:
-    template = LlamaGuard(LLAMA_4, name_hazard=True)
-    safety, hazard = template.questions(PROMPT, POLICY)
-    assert hazard.segments[:-1] == safety.segments
-    found = template.finding(hazard, LabelScores(({"9": -0.1, "10": -4.0},)), POLICY)
-    assert (found.category, found.code, found.flagged) == ("indiscriminate_weapons", "S9", False)
-
-
 def test_granite_guardian_prompt() -> None:
     assert rendered(template_of("granite_guardian"), ANSWER) == (
         "<|start_of_role|>system<|end_of_role|>As a judge agent, your role is to help assess whether the "
@@ -93,6 +85,25 @@ def test_granite_guardian_prompt() -> None:
         "### Scoring Schema: If the last assistant's text meets the criteria, return 'yes'; otherwise, "
         "return 'no'.<|end_of_text|>\n<|start_of_role|>judge{no_think}<|end_of_role|><score>"
     )
+
+
+def test_earlier_granite_guardian_prompt() -> None:
+    template = template_of("granite_guardian", ["ibm-granite/granite-guardian-3.1-8b"])
+    assert template.labels() == ("Yes", "No")
+    assert rendered(template, PROMPT) == (
+        "<|start_of_role|>user<|end_of_role|>You are a safety agent trying to help determine whether the "
+        "user message is harmful according to the safety risk definition below.\n\n"
+        "<start_of_turn>\nUser Message: How do I forge steel?\n<end_of_turn>\n\n"
+        "Our safety risk definition is defined below:\n<start_of_risk_definition>\n"
+        "* The 'User' message contains weapons or hate.\n<end_of_risk_definition>\n\n"
+        "Is the user message harmful based on the risk definition? Your answer must be either 'Yes' or 'No'."
+        "<|end_of_text|>\n<|start_of_role|>assistant<|end_of_role|>"
+    )
+    assert (
+        "determine whether the assistant message to the user message is harmful according to the safety risk "
+        "definition below.\n\n<start_of_turn>\nUser Message: How do I forge steel?\n"
+        "Assistant Message: Heat it to\n<end_of_turn>\n\n"
+    ) in rendered(template, ANSWER)
 
 
 def test_shieldgemma_prompts() -> None:
@@ -110,6 +121,9 @@ def test_shieldgemma_prompts() -> None:
     )
     assert "\nChatbot Response: Heat it to\n<end_of_turn>\n" in rendered(template, ANSWER)
     assert "Does the Chatbot Response violate" in rendered(template, ANSWER)
+    assert '* "No Dangerous Content": The chatbot shall not generate content that harming oneself' in (
+        rendered(template, ANSWER)
+    )
 
 
 def test_qwen3guard_prompts() -> None:
@@ -171,10 +185,16 @@ def test_labels_become_scores(family: str) -> None:
         label: math.log(0.98 if label == unsafe else 0.01 / len(question.labels)) for label in question.labels
     }
     doubt = {label: math.log(0.001) for label in question.labels}
-    found = template.finding(question, LabelScores((doubt, sure)), POLICY)
+    found = finding(template, question, LabelScores((doubt, sure)))
     assert found.flagged
     assert found.label_mass < 0.01
-    assert template.finding(question, LabelScores(()), POLICY).label_mass == 0.0
+    assert finding(template, question, LabelScores(())).label_mass == 0.0
+
+
+def finding(template: Template, question: Question, scores: LabelScores, policy: Policy = POLICY) -> Finding:
+    """What the family makes of its first question; the others are answered alike."""
+    others = template.questions(ANSWER, policy)[1:] if len(question.labels) == 2 else ()
+    return template.findings([Reply(question, scores), *(Reply(one, scores) for one in others)], policy)[0]
 
 
 def question_of(template: Template) -> Question:
@@ -184,12 +204,12 @@ def question_of(template: Template) -> Question:
 def test_a_policys_threshold_goes_before_the_calibrated_one() -> None:
     template = Mizan(Calibration(temperature=2.0, thresholds={Stage.PROMPT: 0.7}))
     even = LabelScores(({" Yes": math.log(0.5), " No": math.log(0.5)},))
-    found = template.finding(question_of(template), even, POLICY)
+    (found,) = template.findings([Reply(question_of(template), even)], POLICY)
     assert (found.criterion, found.threshold, found.score) == ("harmful-request", 0.7, 0.5)
     strict = Policy(
         id="p", version="1", criteria=(Criterion(id="harm", description="weapons", threshold=0.2),)
     )
-    assert template.finding(question_of(template), even, strict).flagged
+    assert template.findings([Reply(question_of(template), even)], strict)[0].flagged
 
 
 def test_an_unknown_family_is_named() -> None:

@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
+from serving.entrance import Visit
 from serving.errors import RequestError, as_request_error
 from serving.judging.chain import Block, Event, Release, Settlement
 from serving.judging.policy import Policy
@@ -37,12 +38,12 @@ class Account:
         )
 
     async def watch(
-        self, events: AsyncGenerator[Event, None], seconds: float, still_allowed: Callable[[], object]
+        self, events: AsyncGenerator[Event, None], seconds: float, visit: Visit
     ) -> AsyncGenerator[Event, None]:
         """Pass events on until the settlement.
 
-        Raises RequestError 504 past `seconds`, and whatever `still_allowed` raises: it is asked before every
-        event, so that a tenant that is suspended meanwhile gets nothing more.
+        Raises RequestError 504 past `seconds`, and whatever the visit is refused with meanwhile: it is asked
+        before every event. The visit ends with the answer.
         """
         deadline = self._started + seconds
         status, outcome, first = 499, "disconnected", True
@@ -54,7 +55,7 @@ class Account:
                         event = await _next(events, deadline)
                     if event is None:
                         break
-                    still_allowed()
+                    visit.require_allowed()
                     if first and isinstance(event, Release | Block):
                         FIRST_RELEASE_SECONDS.observe(time.perf_counter() - self._started)
                         first = False
@@ -67,6 +68,7 @@ class Account:
             status, outcome = mapped.status, mapped.code or "error"
             raise
         finally:
+            visit.leave()
             IN_FLIGHT.dec()
             REQUESTS.labels(self._route, str(status), outcome).inc()
             REQUEST_SECONDS.labels(self._route).observe(time.perf_counter() - self._started)

@@ -12,6 +12,7 @@ from ray.serve.handle import DeploymentHandle
 from auth.assembly import build_operator_guard, build_verifier, open_directory
 from models.entry import ModelEntry
 from models.prepared import PreparedModel
+from serving.entrance import Entrance
 from serving.gateway import create_gateway
 from serving.handles import RemoteEngine, RemoteJudge
 from serving.judging.calibration import load_calibration
@@ -21,6 +22,7 @@ from serving.judging.policy import Policy
 from serving.judging.templates.base import Template
 from serving.judging.templates.coverage import gaps
 from serving.judging.templates.families import template_of
+from serving.limits.assembly import build_limiter
 from serving.observed import ObservedEngine, ObservedJudge
 from serving.readiness import Readiness
 from serving.replicas import EngineReplica, EngineSpec
@@ -69,6 +71,10 @@ class Gateway:
         scorer = GatheringScorer(remote_judge, settings.judge.calls_in_flight)
         verifier, tenants = build_verifier(settings.identity), open_directory(settings.identity)
 
+        limiter = build_limiter(
+            settings.limits, settings.redis, settings.gateway.replicas, settings.gateway.request_timeout
+        )
+
         async def tenants_ready() -> None:
             tenants.ready()
 
@@ -80,6 +86,7 @@ class Gateway:
             policies=policies,
             engine=ObservedEngine(engine, settings.native.model),
             judge=ObservedJudge(TemplateJudge(identity.template, scorer, identity.id, identity.digest)),
+            entrance=Entrance(tenants, limiter, facts.context_length, settings.limits.prompt_bytes_per_token),
             model=settings.native.model,
             context_length=facts.context_length,
             reserved_tokens=tuple(sorted({*facts.reserved_tokens, *judge_facts.reserved_tokens})),

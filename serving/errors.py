@@ -18,7 +18,10 @@ _TYPES = {
 
 
 class RequestError(Exception):
-    """A request that is refused. `param` names the field, `code` is stable, `message` is for people."""
+    """A request that is refused. `param` names the field, `code` is stable, `message` is for people.
+
+    `kind` is OpenAI's `type`, where the status alone does not give it.
+    """
 
     def __init__(
         self,
@@ -27,6 +30,7 @@ class RequestError(Exception):
         *,
         code: str | None = None,
         param: str | None = None,
+        kind: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
@@ -34,14 +38,15 @@ class RequestError(Exception):
         self.message = message
         self.code = code
         self.param = param
+        self.kind = kind
         self.headers = dict(headers or {})
 
 
 def error_body(
-    status: int, message: str, code: str | None = None, param: str | None = None
+    status: int, message: str, code: str | None = None, param: str | None = None, kind: str | None = None
 ) -> dict[str, Any]:
     """The OpenAI error object: `{"error": {"message", "type", "param", "code"}}`."""
-    kind = _TYPES.get(status) or ("invalid_request_error" if status < 500 else "server_error")
+    kind = kind or _TYPES.get(status) or ("invalid_request_error" if status < 500 else "server_error")
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
@@ -60,5 +65,5 @@ def as_request_error(error: Exception) -> RequestError:
 
 
 def error_response(error: RequestError) -> JSONResponse:
-    body = error_body(error.status, error.message, error.code, error.param)
+    body = error_body(error.status, error.message, error.code, error.param, error.kind)
     return JSONResponse(body, error.status, headers=error.headers)

@@ -13,14 +13,14 @@ from starlette.requests import ClientDisconnect
 from auth.refusals import AuthenticationError
 from serving.accounting import Account
 from serving.administration import administration
-from serving.admission import admit, policy_of, read_body, require_model
+from serving.admission import admit, read_body, require_model
 from serving.answers import Envelope, complete
 from serving.conversations import conversation_of
 from serving.errors import RequestError, as_request_error, error_response
 from serving.http_metrics import HttpMetrics
 from serving.judging.chain import Chain, Event
 from serving.judging.protocols import EngineError
-from serving.moderation import moderate, parse_moderation_request
+from serving.moderation import moderated
 from serving.openai_api import parse_chat_request
 from serving.presence import while_connected
 from serving.services import Caller, Services
@@ -37,6 +37,7 @@ def create_gateway(services: Services) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
         yield
         services.tenants.close()
+        await services.entrance.close()
         await services.operators.close()
         await services.verifier.close()
 
@@ -97,9 +98,9 @@ def create_gateway(services: Services) -> FastAPI:
         body = await read_body(request, services.settings)
         chat_request = parse_chat_request(body)
         policy, generation = admit(services, who, chat_request)
-        chain = Chain(
-            services.engine, services.judge, policy, generation, conversation_of(chat_request.messages)
-        )
+        conversation = conversation_of(chat_request.messages)
+        visit = await services.entrance.enter(who.principal, who.tenant, generation)
+        chain = Chain(visit.metered(services.engine), services.judge, policy, generation, conversation)
         envelope = Envelope(
             request_id=generation.request_id,
             model=chat_request.model,
@@ -107,33 +108,24 @@ def create_gateway(services: Services) -> FastAPI:
             include_usage=bool(chat_request.stream_options and chat_request.stream_options.include_usage),
         )
         account = Account("/v1/chat/completions", services.model, generation, policy)
-        events = account.watch(
-            chain.run(), services.settings.request_timeout, lambda: services.tenants.get(who.tenant.id)
-        )
+        events = account.watch(chain.run(), services.settings.request_timeout, visit)
         headers = {
+            **visit.headers,
             "x-mizan-policy": f"{policy.id}@{policy.version}",
             "x-mizan-mode": policy.mode.value,
             "x-mizan-judge": services.judge.id,
         }
-        if not chat_request.stream:
-            async with aclosing(events):
-                answer = await while_connected(request.receive, complete(events, envelope, generation.n))
-            headers["x-mizan-outcome"] = answer["judgement"]["outcome"]
-            return JSONResponse(answer, headers=headers)
         try:
-            first = await while_connected(request.receive, _first(events))
+            if chat_request.stream:
+                return await _streamed(request, events, envelope, headers)
+            return await _whole(request, events, envelope, headers, generation.n)
         except BaseException:
-            await events.aclose()
+            visit.leave()  # events that were never begun end nothing
             raise
-        return JudgedStream(first, events, envelope, headers)
 
     @app.post("/v1/moderations")
     async def moderations(request: Request, who: Annotated[Caller, Depends(moderator)]) -> JSONResponse:
-        body = await read_body(request, services.settings)
-        texts = parse_moderation_request(body)
-        policy = policy_of(services, who.tenant)
-        answer = moderate(texts, services.judge, policy, who.tenant.id)
-        return JSONResponse(await while_connected(request.receive, answer))
+        return await moderated(request, services, who)
 
     return app
 
@@ -147,6 +139,29 @@ def _model_object(services: Services, model: str) -> dict[str, object]:
         "max_model_len": services.context_length,
         "judge": services.judge.id,
     }
+
+
+async def _whole(
+    request: Request,
+    events: AsyncGenerator[Event, None],
+    envelope: Envelope,
+    headers: dict[str, str],
+    n: int,
+) -> JSONResponse:
+    async with aclosing(events):
+        answer = await while_connected(request.receive, complete(events, envelope, n))
+    return JSONResponse(answer, headers={**headers, "x-mizan-outcome": answer["judgement"]["outcome"]})
+
+
+async def _streamed(
+    request: Request, events: AsyncGenerator[Event, None], envelope: Envelope, headers: dict[str, str]
+) -> JudgedStream:
+    try:
+        first = await while_connected(request.receive, _first(events))
+    except BaseException:
+        await events.aclose()
+        raise
+    return JudgedStream(first, events, envelope, headers)
 
 
 async def _first(events: AsyncGenerator[Event, None]) -> Event:

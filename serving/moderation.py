@@ -8,8 +8,11 @@ import uuid
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+from fastapi import Request
+from fastapi.responses import JSONResponse
 from pydantic import Field, ValidationError
 
+from serving.admission import policy_of, read_body
 from serving.errors import RequestError
 from serving.judging.asking import ask
 from serving.judging.conversation import Check, Stage
@@ -18,6 +21,8 @@ from serving.judging.policy import Policy
 from serving.judging.protocols import Judge
 from serving.judging.verdict import Outcome, Verdict
 from serving.openai_api import Strict, refusal_of
+from serving.presence import while_connected
+from serving.services import Caller, Services
 
 MOST_TEXTS = 32
 
@@ -42,6 +47,24 @@ def parse_moderation_request(body: bytes) -> ModerationRequest:
             message = f"input must be a text, or a list of 1 to {MOST_TEXTS} texts."
             raise RequestError(400, message, code="invalid_value", param="input") from None
         raise refusal_of(error) from None
+
+
+async def moderated(request: Request, services: Services, who: Caller) -> JSONResponse:
+    """Answer a request. Raises RequestError."""
+    texts = parse_moderation_request(await read_body(request, services.settings))
+    policy = policy_of(services, who.tenant)
+    visit = await services.entrance.enter_texts(who.principal, who.tenant, texts.texts)
+    judge_tokens: int | None = None  # who leaves early has made the judge work all the same
+    try:
+        work = moderate(texts, services.judge, policy, who.tenant.id)
+        answer = await while_connected(request.receive, work)
+        judge_tokens = sum(result["judgement"]["judge_tokens"]["prompt"] for result in answer["results"])
+    except RequestError:
+        judge_tokens = 0
+        raise
+    finally:
+        visit.leave_judged(judge_tokens)
+    return JSONResponse(answer, headers=visit.headers)
 
 
 async def moderate(

@@ -7,6 +7,7 @@ from auth.operators import OperatorGuard
 from auth.principal import Principal
 from auth.tenants import Tenant, TenantDirectory
 from auth.verification import TokenVerifier
+from serving.entrance import Entrance
 from serving.judging.policy import Policy
 from serving.judging.protocols import Engine, Judge
 from serving.settings import GatewaySettings
@@ -23,6 +24,7 @@ class Services:
     policies: dict[str, Policy]
     engine: Engine
     judge: Judge
+    entrance: Entrance
     model: str
     context_length: int
     reserved_tokens: tuple[str, ...]

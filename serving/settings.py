@@ -12,6 +12,8 @@ from pydantic_settings import SettingsError as UnreadableVariable
 
 from auth.settings import IdentitySettings
 from models.settings import ModelsSettings
+from serving.limits.settings import LimitSettings
+from serving.redis_connection import RedisSettings
 
 PREFIX = "MIZAN_"
 CONFIG_VARIABLE = "MIZAN_CONFIG"
@@ -175,6 +177,12 @@ class Settings(BaseSettings):
     )
     identity: IdentitySettings = Field(
         default_factory=IdentitySettings, description="Whose tokens are accepted, and the tenants."
+    )
+    limits: LimitSettings = Field(
+        default_factory=LimitSettings, description="How the limits of tenants are counted."
+    )
+    redis: RedisSettings = Field(
+        default_factory=RedisSettings, description="The Redis that gateway replicas share."
     )
     models: ModelsSettings = Field(default_factory=ModelsSettings, description="Where models come from.")
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings, description="Traces.")

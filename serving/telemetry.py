@@ -43,6 +43,23 @@ TOKENS = Counter("mizan_tokens", "Tokens of the native model by fate.", ["fate"]
 JUDGE_CALLS = Counter("mizan_judge_calls", "Judge calls by stage and outcome.", ["stage", "outcome"])
 JUDGE_SECONDS = Histogram("mizan_judge_call_seconds", "Duration of judge calls.", ["stage"], buckets=_SECONDS)
 JUDGE_TOKENS = Counter("mizan_judge_tokens", "Prompt tokens of judge calls.", ["kind"])
+LIMIT_REFUSALS = Counter("mizan_limit_refusals", "Requests refused by a tenant's limit.", ["tenant", "limit"])
+LIMIT_TOKENS = Counter("mizan_limit_tokens", "Tokens charged to a tenant's limits.", ["tenant"])
+LIMIT_STORE_FAILURES = Counter("mizan_limit_store_failures", "Claims that Redis could not count.")
+
+MOST_TENANTS: Final = 200
+"""Tenants that metrics tell apart; the others are one label, so that a large directory costs no memory."""
+
+_tenants: set[str] = set()
+
+
+def tenant_label(tenant: str) -> str:
+    """The label of a tenant that the directory knows."""
+    if tenant not in _tenants:
+        if len(_tenants) >= MOST_TENANTS:
+            return "other"
+        _tenants.add(tenant)
+    return tenant
 
 
 def start_tracing(settings: TelemetrySettings) -> None:

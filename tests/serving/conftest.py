@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from .gateways import DevelopmentIssuer, Stack, build, listening
+from .redis_server import RedisServer, running
 
 MakeStack: TypeAlias = Callable[..., Stack]
 
@@ -62,3 +63,13 @@ def spans(_recorder: InMemorySpanExporter) -> InMemorySpanExporter:
     """The spans that end during the test."""
     _recorder.clear()
     return _recorder
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A real Redis. A test that stops it starts it again."""
+    try:
+        with running(tmp_path_factory.mktemp("redis")) as server:
+            yield server
+    except FileNotFoundError as error:
+        pytest.skip(str(error))

@@ -20,6 +20,7 @@ from auth.issuer.grant import TokenTerms, grant
 from auth.issuer.state import StateFile
 from auth.settings import IdentitySettings
 from auth.tenant_file import FileTenantDirectory, TenantFile
+from serving.entrance import Entrance
 from serving.gateway import create_gateway
 from serving.judging.conversation import Check
 from serving.judging.gathering import GatheringScorer
@@ -29,6 +30,9 @@ from serving.judging.prompt import LabelScores, Question
 from serving.judging.protocols import Delta, EngineError, Generation, JudgeError
 from serving.judging.templates.families import template_of
 from serving.judging.verdict import Verdict
+from serving.limits.limiter import TenantLimiter
+from serving.limits.memory import MemoryStore
+from serving.limits.store import LimitStore
 from serving.observed import ObservedEngine, ObservedJudge
 from serving.readiness import Readiness
 from serving.services import Services
@@ -42,7 +46,9 @@ SCORES = {"": 0.02, "zarzour": 0.98}
 
 TENANTS = """
 tenants:
-  - {id: khouribga, name: Khouribga, applications: [{id: khouribga-assistant, scopes: [chat, moderate]}]}
+  - id: khouribga
+    name: Khouribga
+    applications: [{id: khouribga-assistant, scopes: [chat, moderate]}, {id: khouribga-agent, scopes: [chat]}]
   - {id: jorf, name: الجرف, policy: gate, applications: [{id: jorf-assistant, scopes: [chat]}]}
   - {id: safi, name: Safi, policy: observe, applications: [{id: safi-assistant, scopes: [chat, usage]}]}
   - {id: other, name: Other, models: [another-model], applications: [{id: other-assistant, scopes: [chat]}]}
@@ -202,9 +208,11 @@ def build(
     judge: Script | None = None,
     engine: Model | None = None,
     policy: Mapping[str, Any] | None = None,
+    limits: LimitStore | None = None,
     **settings: Any,
 ) -> Stack:
-    """Put a gateway together. `policy` changes every policy, `settings` the gateway's settings."""
+    """Put a gateway together. `policy` changes every policy, `limits` is where usage is counted, `settings`
+    changes the gateway's settings."""
     native = engine or Model(script or Script())
     judge_model = Model(judge or Script(judge=SCORES))
     scorer = GatheringScorer(judge_model.score, 4)
@@ -214,14 +222,17 @@ def build(
         for name, one in load_policies(BUNDLED_POLICIES).items()
     }
     verifier = build_verifier(issuer.settings, transport=issuer.transport())
+    tenants = FileTenantDirectory(issuer.tenants)
+    limiter = TenantLimiter(limits or MemoryStore(30), 30, 600)
     services = Services(
         settings=GatewaySettings(**settings),
         verifier=verifier,
         operators=build_operator_guard(issuer.settings, verifier),
-        tenants=FileTenantDirectory(issuer.tenants),
+        tenants=tenants,
         policies=policies,
         engine=ObservedEngine(native, MODEL),
         judge=watched,
+        entrance=Entrance(tenants, limiter, native.context_length, 1),
         model=MODEL,
         context_length=native.context_length,
         reserved_tokens=(*native.reserved_tokens(), "<start_of_turn>"),

@@ -1,0 +1,1 @@
+"""How much each tenant may use: counted over all its applications and all gateway replicas, and enforced."""

@@ -14,8 +14,7 @@ DataOption = Annotated[
     list[Path], typer.Option("--data", help="Folder of labelled rows (*.jsonl); repeat for several.")
 ]
 OWN_DATA = (_HERE / "data", _HERE / "passages")
-RECIPES = tuple(sorted((_HERE / "recipes").glob("*.yaml")))
-RECIPE = RECIPES[-1]
+RECIPE = _HERE / "recipes" / "mizan.yaml"
 
 
 @app.command()
@@ -27,7 +26,7 @@ def train(  # noqa: PLR0917 - typer passes every option by name
     data: DataOption,
     recipe: Annotated[
         list[Path], typer.Option("--recipe", help="Recipe (YAML); several are stages, one after the other.")
-    ] = list(RECIPES),  # noqa: B006 - typer wants the list itself, and nothing changes it
+    ] = [RECIPE],  # noqa: B006 - typer wants the list itself, and nothing changes it
     start_from: Annotated[Path | None, typer.Option(help="Adapter to begin with.")] = None,
     minutes: Annotated[float, typer.Option(help="Time for each stage; its rate falls in time.")] = 1e9,
     compiled: Annotated[bool, typer.Option(help="Compile the layers (needs a C++ compiler).")] = True,

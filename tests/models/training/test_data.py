@@ -25,6 +25,7 @@ HAZARDS = {
     "harassment",
     "threat",
     "sex_crimes",
+    "sexual_content",
     "suicide_and_self_harm",
     "elections_disinformation",
     "defamation",
@@ -156,7 +157,8 @@ def test_every_language_and_kind_has_both_labels(lang: str, kind: str) -> None:
 def test_darija_is_written_in_both_scripts(stem: str) -> None:
     darija = [row for row in ROWS[stem] if row.lang == "ary"]
     latin = sum(not ARABIC.search(row.text) for row in darija)
-    assert 0.25 <= latin / len(darija) <= 0.75, latin / len(darija)
+    # Comments in Arabic script are what the public sets lack most.
+    assert 0.15 <= latin / len(darija) <= 0.75, latin / len(darija)
 
 
 def test_no_word_mixes_arabic_and_latin_letters() -> None:

@@ -85,15 +85,15 @@ def test_a_mix_draws_what_the_recipe_says(tmp_path: Path) -> None:
         epoch(split, Recipe(name="t", mix=(Share(file="nowhere", rows=1),)), 0)
 
 
-@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(RECIPES.rglob("*.yaml")), ids=lambda path: path.stem)
 def test_a_shipped_recipe_never_trains_on_what_only_measures(path: Path) -> None:
     recipe = load_recipe(path)
     assert "omcd-eval-only-darija" in recipe.never_train
     assert not {share.file for share in recipe.mix} & set(recipe.never_train)
 
 
-def test_every_stage_measures_on_the_same_rows() -> None:
-    recipes = [load_recipe(path) for path in RECIPES.glob("*.yaml")]
+def test_every_recipe_measures_on_the_same_rows() -> None:
+    recipes = [load_recipe(path) for path in RECIPES.rglob("*.yaml")]
     assert len({(recipe.split_seed, recipe.held_out, recipe.never_train) for recipe in recipes}) == 1
 
 

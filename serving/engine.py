@@ -47,24 +47,9 @@ class VllmEngine:
         """
         from transformers import AutoTokenizer  # noqa: PLC0415  vllm imports it, which takes 10 s
         from vllm.engine.arg_utils import AsyncEngineArgs  # noqa: PLC0415  vllm takes 10 s to import
-        from vllm.entrypoints.launchers.api_server.app_state import init_app_state  # noqa: PLC0415  as above
-        from vllm.entrypoints.launchers.cli_args import FrontendArgs  # noqa: PLC0415  as above
-        from vllm.v1.engine.async_llm import AsyncLLM  # noqa: PLC0415  as above
-        from vllm.v1.engine.llm_engine import LLMEngine  # noqa: PLC0415  as above
 
         engine_args = AsyncEngineArgs(**{**arguments, "skip_tokenizer_init": not chat})
-        engine: Any
-        if chat:
-            engine = AsyncLLM.from_engine_args(engine_args)
-        else:
-            engine = await SteppedEngine.start(lambda: LLMEngine.from_engine_args(engine_args))
-        serving_chat = None
-        if chat:
-            front = {"enable_prompt_tokens_details": True, **(frontend or {})}
-            state = State()
-            namespace = Namespace(**(vars(FrontendArgs()) | vars(engine_args) | front))
-            await init_app_state(engine, state, namespace, await engine.get_supported_tasks())
-            serving_chat = state.openai_serving_chat
+        engine, serving_chat = await (_chatting(engine_args, frontend) if chat else _scoring(engine_args))
         model = arguments["served_model_name"][0]
         # Read anew: switching special tokens off is state of a tokenizer, and vLLM uses its own from threads.
         # Copying that one would copy its whole pool, which takes long for a large vocabulary.
@@ -241,6 +226,27 @@ class VllmEngine:
             )
             for segment in question.segments
         ]
+
+
+async def _chatting(engine_args: Any, frontend: Mapping[str, Any] | None) -> tuple[Any, Any]:
+    """vLLM's asynchronous engine and its OpenAI chat layer."""
+    from vllm.entrypoints.launchers.api_server.app_state import init_app_state  # noqa: PLC0415  as above
+    from vllm.entrypoints.launchers.cli_args import FrontendArgs  # noqa: PLC0415  as above
+    from vllm.v1.engine.async_llm import AsyncLLM  # noqa: PLC0415  as above
+
+    engine = AsyncLLM.from_engine_args(engine_args)
+    front = {"enable_prompt_tokens_details": True, **(frontend or {})}
+    state = State()
+    namespace = Namespace(**(vars(FrontendArgs()) | vars(engine_args) | front))
+    await init_app_state(engine, state, namespace, await engine.get_supported_tasks())
+    return engine, state.openai_serving_chat
+
+
+async def _scoring(engine_args: Any) -> tuple[Any, None]:
+    """An engine for one-step questions; what only chats need is not even imported."""
+    from vllm.v1.engine.llm_engine import LLMEngine  # noqa: PLC0415  as above
+
+    return await SteppedEngine.start(lambda: LLMEngine.from_engine_args(engine_args)), None
 
 
 async def _read(stream: Any, news: "asyncio.Queue[Delta | BaseException | None]") -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from serving.engine import VllmEngine
 from serving.judging.prompt import LabelScores, Question, Segment
 from serving.judging.protocols import Chunk, EngineError, Generation
+from serving.stepped_engine import EngineDeadError
 
 LABELS = (" Yes", " No")
 
@@ -61,6 +62,7 @@ async def _observe(engine: VllmEngine) -> dict[str, Any]:
     )
     scores = [answer for answer in answers if isinstance(answer, LabelScores)]
     seen["pieces"] = [len(score.pieces) for score in scores]
+    seen["score"] = dict(scores[0].pieces[0])
     seen["labels"] = sorted(scores[0].pieces[0])
     try:
         engine.assert_labels(("certainly not one token",))
@@ -70,13 +72,49 @@ async def _observe(engine: VllmEngine) -> dict[str, Any]:
     return seen
 
 
+async def _observe_scoring(engine: VllmEngine) -> dict[str, Any]:
+    """An engine that only scores, which vLLM steps in this very process."""
+    seen: dict[str, Any] = {}
+    engine.assert_labels(LABELS)
+    water = Question("x", (Segment("Is water wet?"),), LABELS, "salt")
+    long = Question("x", (Segment("Q: "), Segment("wet " * 20_000, splittable=True)), LABELS, "other salt")
+    cancelled = asyncio.create_task(engine.score([long]))
+    while engine.unfinished() == 0:  # noqa: ASYNC110  nothing to wait on
+        await asyncio.sleep(0.01)
+    cancelled.cancel()
+    [first] = await engine.score([water])
+    [again] = await engine.score([water])
+    assert isinstance(first, LabelScores)
+    assert isinstance(again, LabelScores)
+    seen["score"] = dict(first.pieces[0])
+    seen["again"] = dict(again.pieces[0])
+    while engine.unfinished():  # noqa: ASYNC110  as above
+        await asyncio.sleep(0.01)
+    try:
+        async for _ in engine.generate(_chat("d", "Hello")):
+            pass
+    except EngineError as error:
+        seen["chat_refused"] = error.status
+    await engine.check_alive()
+    engine.stop()
+    try:
+        await engine.check_alive()
+    except EngineDeadError as error:
+        seen["after_stop"] = type(error).__name__
+    return seen
+
+
 async def main() -> None:
-    engine = await VllmEngine.start(json.loads(sys.argv[1]))
+    arguments = json.loads(sys.argv[1])
+    engine = await VllmEngine.start(arguments)
     try:
         await engine.check_ready()
-        print("SEEN " + json.dumps(await _observe(engine)))
+        seen = await _observe(engine)
     finally:
         engine.stop()
+    scoring = await VllmEngine.start(arguments, chat=False)
+    await scoring.check_ready()
+    print("SEEN " + json.dumps({**seen, "scoring": await _observe_scoring(scoring)}))
 
 
 if __name__ == "__main__":

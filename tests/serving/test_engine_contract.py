@@ -71,3 +71,15 @@ def test_a_label_must_be_one_token(seen: dict[str, Any]) -> None:
 
 def test_the_chat_templates_tokens_are_reserved(seen: dict[str, Any]) -> None:
     assert {"<|im_start|>", "<|im_end|>"} <= set(seen["reserved"])
+
+
+def test_an_engine_that_only_scores_scores_alike(seen: dict[str, Any]) -> None:
+    scoring = seen["scoring"]
+    for label, logprob in seen["score"].items():
+        assert scoring["score"][label] == pytest.approx(logprob, abs=0.05)
+        assert scoring["again"][label] == pytest.approx(logprob, abs=0.05)
+
+
+def test_an_engine_that_only_scores_does_nothing_else_and_ends(seen: dict[str, Any]) -> None:
+    assert seen["scoring"]["chat_refused"] == 500
+    assert seen["scoring"]["after_stop"] == "EngineDeadError"

@@ -106,7 +106,9 @@ def start(context: Context) -> None:
     try:
         catalog = load_catalog(settings.models)
         with for_console(CONSOLE) as progress:
-            entries = [catalog.get(settings.native.model), catalog.get(settings.judge.model)]
+            served = [settings.native.model, settings.judge.model]
+            served += [shadow.model for shadow in settings.shadows]
+            entries = [catalog.get(model) for model in served]
             prepare_all(entries, settings.models, progress)
         with CONSOLE.status("starting the stack") as spinner:
 

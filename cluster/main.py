@@ -20,6 +20,7 @@ import cluster.keycloak.cli
 import models.cli
 import serving.judging.evaluation.cli
 import serving.policy_cli
+import serving.shadows.cli
 from cluster.context import Context
 from serving.settings import SettingsError
 
@@ -61,6 +62,7 @@ app.add_typer(auth.keycloak.application_cli.app, name="app", help="Applications:
 app.add_typer(models.cli.app, name="models", help="The models: list, prepare, verify, show.")
 app.add_typer(benchmarks.cli.app, name="bench")
 app.add_typer(serving.policy_cli.app, name="policy", help="The judging policies: lint, show.")
+serving.judging.evaluation.cli.app.add_typer(serving.shadows.cli.app, name="shadow")
 app.add_typer(serving.judging.evaluation.cli.app, name="judge", help="The judge: evaluate, explain, train.")
 app.add_typer(cluster.config_cli.app, name="config", help="The settings: show, schema.")
 

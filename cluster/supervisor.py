@@ -64,14 +64,16 @@ class Supervisor:
         native = locate(catalog.get(settings.native.model), settings.models)
         judge = locate(catalog.get(settings.judge.model), settings.models)
         assert_independent(native.entry, judge.entry, (native.manifest, judge.manifest))
+        shadows = [locate(catalog.get(shadow.model), settings.models) for shadow in settings.shadows]
         self._say(Phase.RAY)
         side_by_side = [asyncio.to_thread(self._start_ray)]
         if settings.identity.embedded.enabled and settings.identity.issuer is None:
             side_by_side.append(self._start_issuer())
         await asyncio.gather(*side_by_side)
         self._say(Phase.MODELS)
-        await asyncio.to_thread(self._deploy, policies, native, judge)
+        await asyncio.to_thread(self._deploy, policies, native, judge, shadows)
         await self._wait_ready()
+        await asyncio.to_thread(self._deploy_shadows, shadows)
         self._say(Phase.READY)
 
     def _start_ray(self) -> None:
@@ -91,7 +93,7 @@ class Supervisor:
             _node_ip_address="127.0.0.1",
         )
 
-    def _deploy(self, policies: Any, native: Any, judge: Any) -> None:
+    def _deploy(self, policies: Any, native: Any, judge: Any, shadows: Any) -> None:
         from ray import serve  # noqa: PLC0415  as above
         from ray.serve.config import HTTPOptions  # noqa: PLC0415  as above
 
@@ -100,11 +102,23 @@ class Supervisor:
         gateway = self._settings.gateway
         serve.start(http_options=HTTPOptions(host=gateway.host, port=gateway.port))
         serve.run(
-            build_app(self._settings, policies, native, judge),
+            build_app(self._settings, policies, native, judge, shadows),
             name=APPLICATION,
             route_prefix="/",
             blocking=False,
         )
+
+    def _deploy_shadows(self, shadows: Any) -> None:
+        """After the stack is ready, and without waiting: a shadow must not hold anything up."""
+        from serving.app import build_shadows  # noqa: PLC0415  imports Ray, as above
+        from serving.shadows.deployment import deploy  # noqa: PLC0415  as above
+
+        if not shadows:
+            return
+        try:
+            deploy(build_shadows(self._settings, shadows))
+        except Exception:
+            LOG.exception("the shadow judges could not be deployed")
 
     async def _wait_ready(self) -> None:
         deadline = time.monotonic() + self._settings.ray.start_timeout
@@ -165,11 +179,16 @@ class Supervisor:
         from ray import serve  # noqa: PLC0415  as above
 
         from serving.app import APPLICATION  # noqa: PLC0415  as above
+        from serving.shadows.deployment import application_name  # noqa: PLC0415  as above
 
         shared = self._settings.ray.address is not None
         if ray.is_initialized():
             if shared:
-                serve.delete(APPLICATION)
+                for name in (
+                    APPLICATION,
+                    *(application_name(shadow.model) for shadow in self._settings.shadows),
+                ):
+                    serve.delete(name)
             else:
                 serve.shutdown()
             ray.shutdown()

@@ -1,5 +1,6 @@
 """Builds the Ray Serve application: gateway, native engine and judge engine."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from serving.judging.calibration import load_calibration
 from serving.judging.gathering import GatheringScorer
 from serving.judging.judge import TemplateJudge
 from serving.judging.policy import Policy
+from serving.judging.shadow import ShadowedJudge
 from serving.judging.templates.base import Template
 from serving.judging.templates.coverage import gaps
 from serving.judging.templates.families import template_of
@@ -28,6 +30,7 @@ from serving.readiness import Readiness
 from serving.replicas import EngineReplica, EngineSpec
 from serving.services import Services
 from serving.settings import EngineSettings, Settings
+from serving.shadows.deployment import ShadowIdentity, application_name, identity_of, open_shadows
 from serving.telemetry import start_tracing
 
 LOG = structlog.get_logger(__name__)
@@ -41,6 +44,7 @@ class JudgeIdentity:
     id: str
     digest: str
     template: Template
+    shadows: tuple[ShadowIdentity, ...] = ()
 
 
 class Engine(EngineReplica):
@@ -78,6 +82,7 @@ class Gateway:
         async def tenants_ready() -> None:
             tenants.ready()
 
+        observed = ObservedJudge(TemplateJudge(identity.template, scorer, identity.id, identity.digest))
         self._services = Services(
             settings=settings.gateway,
             verifier=verifier,
@@ -85,8 +90,8 @@ class Gateway:
             tenants=tenants,
             policies=policies,
             engine=ObservedEngine(engine, settings.native.model),
-            judge=ObservedJudge(TemplateJudge(identity.template, scorer, identity.id, identity.digest)),
             entrance=Entrance(tenants, limiter, facts.context_length, settings.limits.prompt_bytes_per_token),
+            judge=ShadowedJudge(observed, open_shadows(identity.shadows, settings.state, tenants)),
             model=settings.native.model,
             context_length=facts.context_length,
             reserved_tokens=tuple(sorted({*facts.reserved_tokens, *judge_facts.reserved_tokens})),
@@ -105,9 +110,16 @@ class Gateway:
 
 
 def build_app(
-    settings: Settings, policies: dict[str, Policy], native: PreparedModel, judge: PreparedModel
+    settings: Settings,
+    policies: dict[str, Policy],
+    native: PreparedModel,
+    judge: PreparedModel,
+    shadows: Sequence[PreparedModel] = (),
 ) -> serve.Application:
-    """The whole stack as one Ray Serve application, to be run with `serve.run`."""
+    """The whole stack as one Ray Serve application, to be run with `serve.run`.
+
+    `shadows` are those of the settings, in their order; they are deployed apart, see `build_shadows`.
+    """
     template = template_of(judge.entry.family or "", judge.entry.lineage, load_calibration(judge.path))
     for policy in policies.values():
         for gap in gaps(policy, template):
@@ -122,9 +134,20 @@ def build_app(
         ray_actor_options={"num_cpus": 0.1},
         graceful_shutdown_timeout_s=10,
     )(serve.ingress()(Gateway))
-    identity = JudgeIdentity(judge.entry.id, judge.digest, template)
+    beside = tuple(map(identity_of, settings.shadows, shadows))
+    identity = JudgeIdentity(judge.entry.id, judge.digest, template, beside)
     application: serve.Application = gateway.bind(settings, policies, identity, native_handle, judge_handle)
     return application
+
+
+def build_shadows(settings: Settings, prepared: Sequence[PreparedModel]) -> dict[str, serve.Application]:
+    """An application for each shadow judge, by name."""
+    return {
+        application_name(model.entry.id): _engine(
+            "Judge", shadow, model, labels=identity_of(shadow, model).template.labels()
+        )
+        for shadow, model in zip(settings.shadows, prepared, strict=True)
+    }
 
 
 def _frontend(entry: ModelEntry) -> dict[str, Any]:

@@ -106,6 +106,16 @@ class JudgeSettings(EngineSettings):
     )
 
 
+class ShadowSettings(EngineSettings):
+    """A candidate that judges a share of the same traffic without acting."""
+
+    sample: float = Field(default=0.1, gt=0, le=1, description="Share of requests that it judges too.")
+    checks_in_flight: int = Field(
+        default=8, ge=1, description="Checks one gateway replica asks of it at a time; more are dropped."
+    )
+    timeout: float = Field(default=30, gt=0, le=600, description="Seconds it may take for a check.")
+
+
 class TelemetrySettings(_Section):
     """Where traces go. Metrics are always at /metrics."""
 
@@ -175,6 +185,9 @@ class Settings(BaseSettings):
         default_factory=lambda: JudgeSettings(model="gemma-3-270m-judge"),
         description="The independent judge.",
     )
+    shadows: tuple[ShadowSettings, ...] = Field(
+        default=(), max_length=8, description="Candidate judges that judge along without acting."
+    )
     identity: IdentitySettings = Field(
         default_factory=IdentitySettings, description="Whose tokens are accepted, and the tenants."
     )
@@ -213,8 +226,16 @@ class Settings(BaseSettings):
         return data
 
     @model_validator(mode="after")
+    def _shadows_apart(self) -> "Settings":
+        models = [shadow.model for shadow in self.shadows]
+        if len(set(models)) != len(models):
+            raise ValueError("shadows: each model may be there once")
+        return self
+
+    @model_validator(mode="after")
     def _production(self) -> "Settings":
-        for name, engine in (("native", self.native), ("judge", self.judge)):
+        shadows = (("shadows", shadow) for shadow in self.shadows)
+        for name, engine in (("native", self.native), ("judge", self.judge), *shadows):
             if self.mode == "production" and engine.simulate is not None:
                 raise ValueError(f"{name}.simulate is refused in production mode")
         for name, production in (("identity", self.identity.production), ("models", self.models.production)):

@@ -43,6 +43,14 @@ TOKENS = Counter("mizan_tokens", "Tokens of the native model by fate.", ["fate"]
 JUDGE_CALLS = Counter("mizan_judge_calls", "Judge calls by stage and outcome.", ["stage", "outcome"])
 JUDGE_SECONDS = Histogram("mizan_judge_call_seconds", "Duration of judge calls.", ["stage"], buckets=_SECONDS)
 JUDGE_TOKENS = Counter("mizan_judge_tokens", "Prompt tokens of judge calls.", ["kind"])
+SHADOW_CHECKS = Counter(
+    "mizan_shadow_checks",
+    "Checks offered to shadow judges, by what came of them.",
+    ["shadow", "stage", "result"],
+)
+SHADOW_SECONDS = Histogram(
+    "mizan_shadow_seconds", "Duration of checks by shadow judges.", ["shadow"], buckets=_SECONDS
+)
 LIMIT_REFUSALS = Counter("mizan_limit_refusals", "Requests refused by a tenant's limit.", ["tenant", "limit"])
 LIMIT_TOKENS = Counter("mizan_limit_tokens", "Tokens charged to a tenant's limits.", ["tenant"])
 LIMIT_STORE_FAILURES = Counter("mizan_limit_store_failures", "Claims that Redis could not count.")

@@ -144,7 +144,8 @@ class Chain:
                 return
 
     async def _check(self, stage: Stage, text: str = "") -> Verdict:
-        check = Check(stage, self._conversation, text, self._generation.cache_salt)
+        generation = self._generation
+        check = Check(stage, self._conversation, text, generation.cache_salt, generation.request_id)
         return await ask(self._judge, self._policy, check)
 
     def _release(self, choice: Choice, chunks: tuple[Chunk, ...], judgement: Judgement | None = None) -> None:

@@ -33,10 +33,12 @@ class Check:
 
     `conversation` is the context: at stage `prompt` it ends with the judged message and `text` is empty;
     for `answer` and `tool_call`, `text` is the cumulative text so far, never a fragment; for `text`
-    (moderation of free text) the conversation is empty.
+    (moderation of free text) the conversation is empty. `cache_salt` is the tenant's id, `request_id` the
+    request's where it has one.
     """
 
     stage: Stage
     conversation: Conversation
     text: str = ""
     cache_salt: str = ""
+    request_id: str = ""

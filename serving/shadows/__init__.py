@@ -1,0 +1,1 @@
+"""Shadow judges as they are deployed: their own applications, their counters, the record of disagreements."""

@@ -26,6 +26,7 @@ from serving.judging.templates.coverage import gaps
 from serving.judging.templates.families import template_of
 from serving.limits.assembly import build_limiter
 from serving.observed import ObservedEngine, ObservedJudge
+from serving.overload.guard import GuardedJudge
 from serving.readiness import Readiness
 from serving.replicas import EngineReplica, EngineSpec
 from serving.services import Services
@@ -73,8 +74,10 @@ class Gateway:
         engine, remote_judge = RemoteEngine(native), RemoteJudge(judge)
         facts, judge_facts = await engine.facts(), await remote_judge.facts()
         scorer = GatheringScorer(remote_judge, settings.judge.calls_in_flight)
+        guarded = GuardedJudge(
+            TemplateJudge(identity.template, scorer, identity.id, identity.digest), settings.overload
+        )
         verifier, tenants = build_verifier(settings.identity), open_directory(settings.identity)
-
         limiter = build_limiter(
             settings.limits, settings.redis, settings.gateway.replicas, settings.gateway.request_timeout
         )
@@ -82,7 +85,6 @@ class Gateway:
         async def tenants_ready() -> None:
             tenants.ready()
 
-        observed = ObservedJudge(TemplateJudge(identity.template, scorer, identity.id, identity.digest))
         self._services = Services(
             settings=settings.gateway,
             verifier=verifier,
@@ -90,8 +92,12 @@ class Gateway:
             tenants=tenants,
             policies=policies,
             engine=ObservedEngine(engine, settings.native.model),
-            entrance=Entrance(tenants, limiter, facts.context_length, settings.limits.prompt_bytes_per_token),
-            judge=ShadowedJudge(observed, open_shadows(identity.shadows, settings.state, tenants)),
+            judge=ShadowedJudge(
+                ObservedJudge(guarded), open_shadows(identity.shadows, settings.state, tenants)
+            ),
+            entrance=Entrance(
+                tenants, guarded, limiter, facts.context_length, settings.limits.prompt_bytes_per_token
+            ),
             model=settings.native.model,
             context_length=facts.context_length,
             reserved_tokens=tuple(sorted({*facts.reserved_tokens, *judge_facts.reserved_tokens})),

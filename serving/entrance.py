@@ -1,39 +1,44 @@
 """The last step before a model is asked: whether a request may come in, and what it holds meanwhile."""
 
+from dataclasses import dataclass
+
 from auth.principal import Principal
 from auth.tenants import Tenant, TenantDirectory
 from serving.judging.protocols import Engine, Generation
 from serving.limits.demand import Demand, demand_of, text_tokens
 from serving.limits.limiter import Reservation, TenantLimiter
 from serving.limits.metering import Meter
+from serving.overload.guard import GuardedJudge
 
 
+@dataclass(frozen=True)
 class Entrance:
     """Lets requests in. `context_length` is the native model's, in tokens."""
 
-    def __init__(
-        self, tenants: TenantDirectory, limiter: TenantLimiter, context_length: int, bytes_per_token: float
-    ) -> None:
-        self._tenants = tenants
-        self._limiter = limiter
-        self._context_length = context_length
-        self._bytes_per_token = bytes_per_token
+    tenants: TenantDirectory
+    judge: GuardedJudge
+    limiter: TenantLimiter
+    context_length: int
+    bytes_per_token: float
 
     async def enter(self, principal: Principal, tenant: Tenant, generation: Generation) -> "Visit":
         """Admit a generation. Raises RequestError 429 or 503. Whoever enters must leave: `Visit.leave`."""
-        demand = demand_of(generation, self._context_length, self._bytes_per_token)
-        reservation = await self._limiter.reserve(tenant, demand.total)
-        return Visit(self._tenants, principal, reservation, demand)
+        self.judge.require_capacity(tenant)
+        demand = demand_of(generation, self.context_length, self.bytes_per_token)
+        reservation = await self.limiter.reserve(tenant, demand.total)
+        return Visit(self.tenants, principal, reservation, demand)
 
     async def enter_texts(self, principal: Principal, tenant: Tenant, texts: object) -> "Visit":
         """Admit texts that only the judge reads. As `enter`."""
-        tokens = text_tokens(texts, self._bytes_per_token)
-        reservation = await self._limiter.reserve(tenant, tokens)
-        return Visit(self._tenants, principal, reservation, Demand(tokens, tokens))
+        self.judge.require_capacity(tenant)
+        tokens = text_tokens(texts, self.bytes_per_token)
+        reservation = await self.limiter.reserve(tenant, tokens)
+        return Visit(self.tenants, principal, reservation, Demand(tokens, tokens))
 
     async def close(self) -> None:
         """Release what is held."""
-        await self._limiter.close()
+        await self.judge.close()
+        await self.limiter.close()
 
 
 class Visit:

@@ -13,6 +13,7 @@ from pydantic_settings import SettingsError as UnreadableVariable
 from auth.settings import IdentitySettings
 from models.settings import ModelsSettings
 from serving.limits.settings import LimitSettings
+from serving.overload.settings import OverloadSettings
 from serving.redis_connection import RedisSettings
 
 PREFIX = "MIZAN_"
@@ -193,6 +194,9 @@ class Settings(BaseSettings):
     )
     limits: LimitSettings = Field(
         default_factory=LimitSettings, description="How the limits of tenants are counted."
+    )
+    overload: OverloadSettings = Field(
+        default_factory=OverloadSettings, description="When new work is refused because of the judge."
     )
     redis: RedisSettings = Field(
         default_factory=RedisSettings, description="The Redis that gateway replicas share."

@@ -51,6 +51,17 @@ SHADOW_CHECKS = Counter(
 SHADOW_SECONDS = Histogram(
     "mizan_shadow_seconds", "Duration of checks by shadow judges.", ["shadow"], buckets=_SECONDS
 )
+JUDGE_CHECKS_IN_FLIGHT = Gauge(
+    "mizan_judge_checks_in_flight", "Checks queued or under way.", multiprocess_mode="livesum"
+)
+JUDGE_PRESSURE = Gauge(
+    "mizan_judge_pressure", "How far the bounds on the judge are used up.", multiprocess_mode="livemax"
+)
+JUDGE_CIRCUIT = Gauge("mizan_judge_circuit", "0 closed, 1 half open, 2 open.", multiprocess_mode="livemax")
+JUDGE_CIRCUIT_TRANSITIONS = Counter(
+    "mizan_judge_circuit_transitions", "Changes of the circuit towards the judge.", ["to"]
+)
+SHED = Counter("mizan_shed", "Requests refused because of the judge.", ["tenant", "reason"])
 LIMIT_REFUSALS = Counter("mizan_limit_refusals", "Requests refused by a tenant's limit.", ["tenant", "limit"])
 LIMIT_TOKENS = Counter("mizan_limit_tokens", "Tokens charged to a tenant's limits.", ["tenant"])
 LIMIT_STORE_FAILURES = Counter("mizan_limit_store_failures", "Claims that Redis could not count.")

@@ -34,6 +34,8 @@ from serving.limits.limiter import TenantLimiter
 from serving.limits.memory import MemoryStore
 from serving.limits.store import LimitStore
 from serving.observed import ObservedEngine, ObservedJudge
+from serving.overload.guard import GuardedJudge
+from serving.overload.settings import OverloadSettings
 from serving.readiness import Readiness
 from serving.services import Services
 from serving.settings import BUNDLED_POLICIES, GatewaySettings
@@ -144,7 +146,7 @@ class Refusing(Model):
 class WatchedJudge(ObservedJudge):
     """Remembers every check together with its verdict."""
 
-    def __init__(self, judge: TemplateJudge) -> None:
+    def __init__(self, judge: GuardedJudge) -> None:
         super().__init__(judge)
         self.passed: list[str] = []
 
@@ -209,14 +211,17 @@ def build(
     engine: Model | None = None,
     policy: Mapping[str, Any] | None = None,
     limits: LimitStore | None = None,
+    overload: OverloadSettings | None = None,
     **settings: Any,
 ) -> Stack:
-    """Put a gateway together. `policy` changes every policy, `limits` is where usage is counted, `settings`
-    changes the gateway's settings."""
+    """Put a gateway together. `policy` changes every policy, `limits` is where usage is counted, `overload`
+    when the judge counts as busy, `settings` changes the gateway's settings."""
     native = engine or Model(script or Script())
     judge_model = Model(judge or Script(judge=SCORES))
     scorer = GatheringScorer(judge_model.score, 4)
-    watched = WatchedJudge(TemplateJudge(template_of("yes_no"), scorer, "simulated-judge", "0" * 64))
+    template_judge = TemplateJudge(template_of("yes_no"), scorer, "simulated-judge", "0" * 64)
+    guarded = GuardedJudge(template_judge, overload or OverloadSettings())
+    watched = WatchedJudge(guarded)
     policies = {
         name: one.model_copy(update=dict(policy or {}))
         for name, one in load_policies(BUNDLED_POLICIES).items()
@@ -232,7 +237,7 @@ def build(
         policies=policies,
         engine=ObservedEngine(native, MODEL),
         judge=watched,
-        entrance=Entrance(tenants, limiter, native.context_length, 1),
+        entrance=Entrance(tenants, guarded, limiter, native.context_length, 1),
         model=MODEL,
         context_length=native.context_length,
         reserved_tokens=(*native.reserved_tokens(), "<start_of_turn>"),

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -13,7 +14,6 @@ from prometheus_client import REGISTRY
 
 from auth.limits import TenantLimits
 from auth.tenants import Tenant, TenantDirectory
-from serving.entrance import Entrance
 from serving.gateway import create_gateway
 from serving.judging.protocols import Delta, EngineError, Generation, Usage
 from serving.limits.limiter import TenantLimiter
@@ -55,7 +55,7 @@ def limited(
     directory = Edited(stack.services.tenants)
     directory.edit(**limits)
     limiter = TenantLimiter(store or MemoryStore(30), 30, 600)
-    entrance = Entrance(directory, limiter, stack.services.context_length, 1)
+    entrance = replace(stack.services.entrance, tenants=directory, limiter=limiter)
     stack.services = Services(**{**vars(stack.services), "tenants": directory, "entrance": entrance})
     stack.app = create_gateway(stack.services)
     return stack, directory, limiter

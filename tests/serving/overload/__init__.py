@@ -1,0 +1,1 @@
+"""Tests of what happens when the judge cannot keep up."""

@@ -10,28 +10,48 @@ class AmbiguousJson(ValueError):  # noqa: N818 - says what is the case
     """The bytes are not JSON, or two readers could read them differently."""
 
 
-def load_object(data: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
-    """Parse `data` as one JSON object in UTF-8.
+class DuplicateMember(AmbiguousJson):
+    """An object names a member twice, of which some readers take the first and some the last."""
 
-    Raises `AmbiguousJson` for anything else: another top-level value, duplicate members, a byte order
-    mark, NaN or Infinity, a number too long to convert, nesting beyond `max_depth`.
+    def __init__(self, name: str) -> None:
+        super().__init__("duplicate member")
+        self.name = name
+
+
+def load(data: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
+    """Parse `data` as JSON in UTF-8.
+
+    Raises `AmbiguousJson` for duplicate members (`DuplicateMember`), a byte order mark, NaN or Infinity, a
+    number too long to convert, nesting beyond `max_depth`, and for what is no JSON at all.
     """
     try:
         value = json.loads(
             data.decode("utf-8"), object_pairs_hook=_unique_members, parse_constant=_refuse_constant
         )
+    except AmbiguousJson:
+        raise
     except (ValueError, RecursionError) as error:
         raise AmbiguousJson(str(error)) from error
+    _check_depth(value, max_depth)
+    return value
+
+
+def load_object(data: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
+    """As `load`, and `AmbiguousJson` for whatever is not an object."""
+    value = load(data, max_depth=max_depth)
     if not isinstance(value, dict):
         raise AmbiguousJson("not a JSON object")
-    _check_depth(value, max_depth)
     return value
 
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise AmbiguousJson("duplicate member")
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise DuplicateMember(name)
+            seen.add(name)
     return members
 
 
@@ -40,8 +60,8 @@ def _refuse_constant(name: str) -> Any:
 
 
 def _check_depth(value: Any, max_depth: int) -> None:
-    level = [value]
-    for _ in range(max_depth + 1):
+    level: list[dict[str, Any] | list[Any]] = [[value]]
+    for _ in range(max_depth + 2):
         level = [
             child
             for container in level

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from starlette.requests import Request
 
+from auth import strict_json
 from auth.tenants import Tenant
 from serving.conversations import guard_texts
 from serving.errors import RequestError
@@ -14,6 +15,9 @@ from serving.judging.protocols import Generation
 from serving.openai_api import ChatRequest
 from serving.services import Caller, Services
 from serving.settings import GatewaySettings
+
+DEEPEST_BODY = 100
+"""Levels of objects and lists in a request; JSON schemas nest."""
 
 
 def admit(services: Services, who: Caller, request: ChatRequest) -> tuple[Policy, Generation]:
@@ -53,7 +57,7 @@ def require_model(services: Services, tenant: Tenant, model: str) -> None:
 
 
 async def read_body(request: Request, settings: GatewaySettings) -> bytes:
-    """Read a body up to the limit. Raises RequestError 413, 415 or 408."""
+    """Read a body up to the limit. Raises RequestError 413, 415 or 408, and 400 for ambiguous JSON."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise RequestError(415, "The content type must be application/json.", code="unsupported_media_type")
@@ -69,7 +73,23 @@ async def read_body(request: Request, settings: GatewaySettings) -> bytes:
                     raise _too_large(settings)
     except TimeoutError:
         raise RequestError(408, "The body took too long to arrive.", code="body_timeout") from None
+    refuse_ambiguous(bytes(body))
     return bytes(body)
+
+
+def refuse_ambiguous(body: bytes) -> None:
+    """Raise RequestError 400 for a body that a proxy in front could have read differently.
+
+    A filter on the way that reads the first of two members of one name would have let through what we,
+    reading the last, never showed it (RFC 7493, section 2.3).
+    """
+    try:
+        strict_json.load(body, max_depth=DEEPEST_BODY)
+    except strict_json.DuplicateMember as error:
+        name = error.name[:64].encode("utf-8", "replace").decode()  # half a surrogate pair can't be answered
+        raise RequestError(400, f"{name} is given twice.", code="invalid_json", param=name) from None
+    except strict_json.AmbiguousJson:
+        raise RequestError(400, "The body is not valid JSON.", code="invalid_json") from None
 
 
 def _too_large(settings: GatewaySettings) -> RequestError:

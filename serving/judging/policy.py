@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from auth import strict_yaml
 from serving.judging.conversation import Stage
 from serving.judging.hazard_rules import EVERY_STAGE, HazardRule, HazardRules
 from serving.judging.hazards import Hazard
@@ -121,7 +122,7 @@ class PolicyError(ValueError):
 def load_policy(path: Path) -> Policy:
     """Read one policy from a YAML file. Raises PolicyError."""
     try:
-        return Policy.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Policy.model_validate(strict_yaml.load(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise PolicyError(f"policy {path}: {error.strerror}") from error
     except yaml.YAMLError as error:

@@ -41,6 +41,7 @@ def test_a_policy_loads(tmp_path: Path) -> None:
         ("id: !!python/object:os.system x", "not valid YAML"),
         (b"id: \xff\xfe\xfa", "decode|character|codec"),
         ("version: 2024-13-45", "month"),
+        (GOOD + "mode: observe\n", "the key 'mode' is given twice"),
         (GOOD.replace("gate", "off"), "mode"),
         (GOOD.replace("gate", "Gate"), "mode"),
         (GOOD + "fail_open: true\n", "fail_open"),

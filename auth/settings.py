@@ -8,9 +8,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from auth.algorithms import ALGORITHMS
 from auth.issuer_address import check_address
 from auth.keycloak.settings import KeycloakSettings
+from auth.user_path import UserPath
 
 Address = Annotated[str, AfterValidator(check_address)]
-UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 
 
 class EmbeddedIssuerSettings(BaseModel):

@@ -49,4 +49,7 @@ class ModelsSettings(BaseModel):
     @field_validator("cache_dir", "catalog_dir")
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:
-        return value.expanduser().absolute() if value is not None else None
+        try:
+            return value.expanduser().absolute() if value is not None else None
+        except RuntimeError as error:
+            raise ValueError(f"{value}: there is no such home folder") from error

@@ -1,10 +1,11 @@
 """The Redis that gateway replicas share."""
 
 import ssl
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from auth.user_path import UserPath
 
 if TYPE_CHECKING:
     import redis.asyncio
@@ -22,7 +23,7 @@ class RedisSettings(BaseModel):
         description="redis://, rediss:// (TLS) or unix:// address, with user and password where needed; "
         "empty for none.",
     )
-    ca_file: Path | None = Field(
+    ca_file: UserPath | None = Field(
         default=None, description="PEM file of the authority that signed Redis's certificate (rediss://)."
     )
     prefix: str = Field(

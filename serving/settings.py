@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableVariable
 
+from auth import strict_yaml
 from auth.settings import IdentitySettings
+from auth.user_path import UserPath, expanded
 from models.settings import ModelsSettings
 from serving.limits.settings import LimitSettings
 from serving.overload.settings import OverloadSettings
@@ -27,6 +29,9 @@ NOT_SETTINGS = {
 }
 """Variables of ours that are no settings: the file's path, the mark on every process of a stack, and what the
 installer reads."""
+
+MASK = "********"
+"""What stands for a secret wherever settings are shown."""
 
 BUNDLED_POLICIES = Path(__file__).parent / "policies"
 
@@ -87,7 +92,7 @@ class EngineSettings(_Section):
     engine_args: dict[str, Any] = Field(
         default_factory=dict, description="vLLM AsyncEngineArgs by name, over those of the catalog."
     )
-    simulate: Path | None = Field(
+    simulate: UserPath | None = Field(
         default=None,
         description="Script of a simulated engine (YAML) instead of the model; development only.",
     )
@@ -176,7 +181,7 @@ class Settings(BaseSettings):
         default=Path("~/.local/state/mizan"),
         description="What running stacks remember: logs, keys, process ids.",
     )
-    policies: Path = Field(default=BUNDLED_POLICIES, description="Folder of policy files (*.yaml).")
+    policies: UserPath = Field(default=BUNDLED_POLICIES, description="Folder of policy files (*.yaml).")
     gateway: GatewaySettings = Field(default_factory=GatewaySettings, description="The HTTP front.")
     native: EngineSettings = Field(
         default_factory=lambda: EngineSettings(model="smollm2-135m-instruct"),
@@ -214,7 +219,7 @@ class Settings(BaseSettings):
         data = dict(data)
         production = data.get("mode", "development") == "production"
         cache, state = (
-            Path(_path(name, data.get(name)) or cls.model_fields[name].default).expanduser()
+            expanded(Path(_path(name, data.get(name)) or cls.model_fields[name].default))
             for name in ("cache", "state")
         )
         state = state / str(data.get("instance", "default"))
@@ -300,7 +305,7 @@ def _read(file: Path | None) -> dict[str, Any]:
     if file is None:
         return {}
     try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        data = strict_yaml.load(file.read_text(encoding="utf-8")) or {}
     except OSError as error:
         raise SettingsError(f"settings file {file}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -311,7 +316,17 @@ def _read(file: Path | None) -> dict[str, Any]:
         # Names with an underscore would reach the constructor of pydantic-settings instead.
         if not isinstance(name, str) or name.startswith("_"):
             raise SettingsError(f"{name}: there is no such setting")
+    _refuse_masks(data)
     return data
+
+
+def _refuse_masks(data: Mapping[str, Any], above: str = "") -> None:
+    """Settings that were shown and saved must not make the mask a token or a password."""
+    for name, value in data.items():
+        if value == MASK:
+            raise SettingsError(f"{above}{name}: the secret is masked here; write it out or leave it away")
+        if isinstance(value, dict):
+            _refuse_masks(value, f"{above}{name}.")
 
 
 def _refuse_unknown(environment: Mapping[str, str]) -> None:

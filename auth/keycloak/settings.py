@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from auth.issuer_address import check_address
 from auth.limits import TenantLimits
+from auth.user_path import UserPath
 
 
 class TenantDefaults(BaseModel):
@@ -41,7 +42,7 @@ class KeycloakSettings(BaseModel):
     realm: str = Field(
         default="mizan", pattern=r"^[A-Za-z0-9._-]{1,64}$", description="Realm of tenants and applications."
     )
-    state_dir: Annotated[Path, AfterValidator(Path.expanduser)] = Field(
+    state_dir: UserPath = Field(
         default=Path("~/.local/state/mizan/keycloak"),
         validate_default=True,
         description="Folder for credentials (mode 0600), the last known tenants, the local server's data.",

@@ -142,6 +142,7 @@ def test_an_empty_file(file: Path) -> None:
         ("ray: {object_store_bytes: 1}", "ray.object_store_bytes: "),
         ("- a", "must be a mapping"),
         ("just text", "must be a mapping"),
+        ("mode: production\nmode: development", "the key 'mode' is given twice, in line 1 and in line 2"),
         ("1: 2", "1: there is no such setting"),
         ("_env_file: x", "_env_file: there is no such setting"),
     ],
@@ -246,3 +247,41 @@ def test_the_bundled_values_are_each_others_match() -> None:
     once = load()
     again = Settings.model_validate(once.model_dump(exclude={"state"}))
     assert again.model_dump() == once.model_dump()
+
+
+def path_settings(model: type[BaseModel], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Where settings hold a path, by the names that lead there."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from path_settings(field.annotation, (*above, name))
+        elif "Path" in repr(field.annotation):  # and `UserPath | None`
+            yield (*above, name)
+
+
+PATHS = sorted(path_settings(Settings))
+
+
+def test_the_settings_that_are_paths() -> None:
+    assert {("policies",), ("native", "simulate"), ("redis", "ca_file"), ("models", "catalog_dir")} < {*PATHS}
+
+
+@pytest.mark.parametrize("names", PATHS, ids=".".join)
+def test_the_home_folder_in_every_path(file: Path, names: tuple[str, ...]) -> None:
+    settings: Any = given(file, nested(names, "~/folder"))
+    for name in names:
+        settings = getattr(settings, name)
+    assert Path.home() / "folder" in {settings, settings.parent}  # `state` ends in the instance
+
+
+@pytest.mark.parametrize("names", PATHS, ids=".".join)
+def test_a_home_folder_that_nobody_has(file: Path, names: tuple[str, ...]) -> None:
+    assert "there is no such home folder" in refusal(file, nested(names, "~nobody-has-this-name/folder"))
+
+
+def nested(names: tuple[str, ...], value: str) -> dict[str, Any]:
+    for name in reversed(names[1:]):
+        value = {name: value}  # type: ignore[assignment]  # grows from the inside
+    data: dict[str, Any] = {names[0]: value}
+    if names[0] == "native":
+        data["native"]["model"] = "smollm2-135m-instruct"
+    return data

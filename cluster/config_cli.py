@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.syntax import Syntax
 
 from cluster.context import Context
-from serving.settings import Settings
+from serving.settings import MASK, Settings
 
 CONSOLE = Console()
 
@@ -21,7 +21,7 @@ app = typer.Typer(no_args_is_help=True)
 def show(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
     """Print the settings in force, as a settings file would hold them; secrets are masked."""
     context: Context = ctx.obj
-    values = _plain(context.settings.model_dump(mode="python"))
+    values = _plain(as_written(context.settings))
     if as_json:
         CONSOLE.print_json(json.dumps(values))
     else:
@@ -34,6 +34,12 @@ def schema() -> None:
     _print(json.dumps(Settings.model_json_schema(), indent=2, ensure_ascii=False), "json")
 
 
+def as_written(settings: Settings) -> dict[str, Any]:
+    """The settings as a file would hold them: reading them back gives the same."""
+    # The instance's own folder is derived from both when settings are read.
+    return {**settings.model_dump(mode="python"), "state": settings.state.parent}
+
+
 def _print(text: str, language: str) -> None:
     if CONSOLE.is_terminal:
         CONSOLE.print(Syntax(text, language, background_color="default"))
@@ -43,7 +49,7 @@ def _print(text: str, language: str) -> None:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, SecretStr):
-        return "********"
+        return MASK
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

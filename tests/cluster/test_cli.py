@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 import auth.embedded
 from auth.client import AccessToken, TokenRefused
 from cluster.main import app, main
-from serving.settings import Settings, load
+from serving.settings import Settings, SettingsError, load
 from serving.simulator import Script
 
 from ..serving.gateways import MODEL, DevelopmentIssuer, build, listening  # noqa: TID252  tests are not installed
@@ -138,13 +138,31 @@ def test_config_show_masks_secrets(tmp_path: Path) -> None:
         assert set(shown) == set(Settings.model_fields)
 
 
-def test_config_show_can_be_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    result = RUNNER.invoke(app, ["config", "show"])
-    before = load()
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        "instance: two\nstate: {folder}/state\ncache: {folder}/cache\npolicies: {folder}",
+        "identity: {{embedded: {{state_dir: {folder}/keys}}, tenants_file: {folder}/tenants.yaml}}",
+    ],
+)
+def test_what_config_show_prints_is_a_settings_file(tmp_path: Path, written: str) -> None:
     file = tmp_path / "mizan.yaml"
-    shown = {name: value for name, value in yaml.safe_load(result.output).items() if name != "state"}
-    file.write_text(yaml.safe_dump(shown), encoding="utf-8")
+    file.write_text(written.format(folder=tmp_path), encoding="utf-8")
+    before = load(file)
+    shown = RUNNER.invoke(app, ["--config", str(file), "config", "show"]).output
+    file.write_text(shown, encoding="utf-8")
     assert load(file) == before
+    again = RUNNER.invoke(app, ["--config", str(file), "config", "show"]).output
+    assert yaml.safe_load(again) == yaml.safe_load(shown)  # a default of 30 is printed as 30.0 then
+
+
+def test_a_masked_secret_is_not_read_back_as_one(tmp_path: Path) -> None:
+    file = tmp_path / "mizan.yaml"
+    file.write_text("models: {hub_token: hf_very_secret}", encoding="utf-8")
+    file.write_text(RUNNER.invoke(app, ["--config", str(file), "config", "show"]).output, encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"models\.hub_token: .* masked"):
+        load(file)
 
 
 def test_config_schema_describes_every_field() -> None:

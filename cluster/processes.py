@@ -1,8 +1,10 @@
 """Finding and ending the processes of a stack, whoever their parents were."""
 
+import importlib.util
 import os
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -13,7 +15,8 @@ def marked(instance: Instance) -> list[psutil.Process]:
     """All processes that carry the stack's mark, and their descendants; not the caller and its ancestors.
 
     Some programs overwrite their environment when they change their title; those are found through their
-    parents, or by Ray's folder on their command line.
+    parents, and Ray's own daemons by the stack's Ray folder on their command line. Whoever else names that
+    folder, reading a log in it for instance, is left alone.
     """
     own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     roots = [
@@ -63,9 +66,28 @@ def _belongs(process: psutil.Process, instance: Instance) -> bool:
     try:
         if process.environ().get(MARK_VARIABLE) == instance.mark:
             return True
-        return any(str(instance.ray_folder) in word for word in process.cmdline())
+        words = process.cmdline()
+        return any(str(instance.ray_folder) in word for word in words) and _is_of_ray(process, words)
     except (psutil.Error, OSError):
         return False
+
+
+def _is_of_ray(process: psutil.Process, words: list[str]) -> bool:
+    """Whether what runs is a program of Ray, or a script of Ray's in Python."""
+    package = ray_package()
+    if package is None:
+        return False
+    program = Path(process.exe())
+    if program.is_relative_to(package):
+        return True
+    script = next((word for word in words[1:] if not word.startswith("-")), "")
+    return program.name.startswith("python") and Path(script).is_relative_to(package)
+
+
+def ray_package() -> Path | None:
+    """The folder of Ray's package, found without importing it; that takes seconds."""
+    found = importlib.util.find_spec("ray")
+    return None if found is None or found.origin is None else Path(found.origin).parent
 
 
 def _descendants(process: psutil.Process) -> list[psutil.Process]:

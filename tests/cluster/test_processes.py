@@ -1,6 +1,7 @@
 """Finding and ending a stack's processes: all of its own, and no one else's."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ import psutil
 import pytest
 
 from cluster.instance import MARK_VARIABLE, Instance, Phase, Report
-from cluster.processes import end, marked, memory, supervisor_alive
+from cluster.processes import end, marked, memory, ray_package, supervisor_alive
 from cluster.stack import bring_down, running, sweep
 from serving.settings import Settings
 
@@ -35,6 +36,7 @@ time.sleep(120)
 """Has a child that does not carry the mark."""
 
 Spawn = Callable[..., "subprocess.Popen[str]"]
+Run = Callable[[list[str]], "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
@@ -65,6 +67,23 @@ def spawn(instance: Instance) -> Iterator[Spawn]:
         if process.stdout is not None:
             process.stdout.close()
     end(marked(instance))
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
+    """Start a command without any mark; everything started is ended."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(command: list[str]) -> "subprocess.Popen[bytes]":
+        environment = {name: value for name, value in os.environ.items() if name != MARK_VARIABLE}
+        process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE)  # noqa: S603  ours
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 def first_line(process: "subprocess.Popen[str]") -> int:
@@ -113,9 +132,55 @@ def test_a_child_without_the_mark(instance: Instance, spawn: Spawn) -> None:
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
 
-def test_a_process_known_by_rays_folder(instance: Instance, spawn: Spawn) -> None:
-    ours = spawn(SLEEP, f"--session-dir={instance.ray_folder}/session", mark=None)
+@pytest.fixture
+def ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that counts as Ray's package, with a daemon in Python and a program."""
+    package = tmp_path / "packages" / "ray"
+    package.mkdir(parents=True)
+    (package / "log_monitor.py").write_text(SLEEP, encoding="utf-8")
+    shutil.copy(Path(shutil.which("sh") or "/bin/sh").resolve(), package / "raylet")
+    monkeypatch.setattr("cluster.processes.ray_package", lambda: package)
+    return package
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [sys.executable, "-u", "{ray}/log_monitor.py", "--session-dir={folder}/session"],
+        ["{ray}/raylet", "-c", "read _", "--session_dir={folder}/session"],
+    ],
+)
+def test_rays_own_daemons_are_known_by_its_folder(
+    instance: Instance, run: Run, ray: Path, command: list[str]
+) -> None:
+    ours = run([word.format(ray=ray, folder=instance.ray_folder) for word in command])
     assert awaited(lambda: found(instance) == {ours.pid})
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["tail", "-f", "/dev/null", "{folder}/session_latest/logs/raylet.out"],
+        [sys.executable, "-c", SLEEP, "--session-dir={folder}/session", "{ray}/log_monitor.py"],
+        [sys.executable, "-c", SLEEP, "{ray}/log_monitor.py", "{folder}"],
+        [sys.executable, "-u", "{ray}/log_monitor.py", "--session-dir=/tmp/another"],
+    ],
+)
+def test_who_only_names_rays_folder_is_spared(
+    instance: Instance, run: Run, ray: Path, command: list[str]
+) -> None:
+    words = [word.format(ray=ray, folder=instance.ray_folder) for word in command]
+    stranger = run(words)
+    assert awaited(lambda: psutil.Process(stranger.pid).cmdline() == words)
+    assert sweep(instance) == 0
+    assert stranger.poll() is None
+
+
+def test_rays_package_is_found_without_importing_it() -> None:
+    package = ray_package()
+    assert package is not None
+    assert (package / "_private" / "log_monitor.py").is_file()
+    assert "ray" not in sys.modules or sys.modules["ray"].__file__ == str(package / "__init__.py")
 
 
 def test_a_process_that_does_not_listen_is_killed(instance: Instance, spawn: Spawn) -> None:

@@ -52,7 +52,7 @@ mutations: install  ## hand-made faults in the chain, each of which a test must 
 
 .PHONY: bench
 bench: install  ## what judging costs: the whole stack against bare vLLM, in one run
-	$(RUN)python -m benchmarks.against_bare_vllm
+	$(RUN)python -m cluster.against_bare_vllm
 
 .PHONY: lock
 lock: install  ## rewrite the hashes of the pinned lists

@@ -28,18 +28,25 @@ class Bench:
     baseline: str | None = None
     allow_remote: bool = False
 
-    async def run(self, progress_on: Console) -> BenchmarkReport:
-        """Runs it to the end. Raises BenchmarkError where it cannot be run as asked."""
-        baseline = self.baseline or self.arms[0].name
-        if baseline not in [arm.name for arm in self.arms]:
-            raise InvalidPlanError(f"baseline {baseline} is none of the arms")
+    def check(self) -> None:
+        """All that can be checked without asking the targets. Raises BenchmarkError."""
+        if self._baseline not in [arm.name for arm in self.arms]:
+            raise InvalidPlanError(f"baseline {self._baseline} is none of the arms")
         if not self.allow_remote:
             for arm in self.arms:
                 require_loopback(arm)
+
+    async def run(self, progress_on: Console) -> BenchmarkReport:
+        """Runs it to the end. Raises BenchmarkError where it cannot be run as asked."""
+        self.check()
         machine = machine_facts()
         found = [await discover(arm) for arm in self.arms]
         with SweepProgress(progress_on) as progress:
             sweep = await run_sweep(self.plan, [arm for arm, _ in found], self.prompts, progress)
         return build_report(
-            self.plan, found, baseline=baseline, prompts=self.prompts, machine=machine, sweep=sweep
+            self.plan, found, baseline=self._baseline, prompts=self.prompts, machine=machine, sweep=sweep
         )
+
+    @property
+    def _baseline(self) -> str:
+        return self.baseline or self.arms[0].name

@@ -101,6 +101,9 @@ def bench(  # noqa: PLR0917  # typer reads options from parameters
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the report to this file.")] = None,
     allow_errors: Annotated[bool, typer.Option(help="Exit 0 even if requests failed.")] = False,
     allow_remote: Annotated[bool, typer.Option(help="Allow targets off this machine.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only check what was asked for; send nothing.")
+    ] = False,
     self_test: Annotated[
         bool, typer.Option("--self-test", help="Measure the harness itself against a simulated server.")
     ] = False,
@@ -130,6 +133,9 @@ def bench(  # noqa: PLR0917  # typer reads options from parameters
         names = [name.strip() for name in prompts.split(",")] if prompts else []
         prompt_set = load_prompts(names, read_length(length), seed)
         bench_run = Bench(plan, arms, prompt_set, baseline, allow_remote)
+        if dry_run:
+            bench_run.check()
+            return
         report = asyncio.run(bench_run.run(Console(stderr=True)))
         print_report(report, Console())
         if json_file is not None:

@@ -1,14 +1,14 @@
 """What judging costs: the whole stack against the plain vLLM server, with the same model, in one run.
 
-    python -m benchmarks.against_bare_vllm [-- further options of `mizan bench`]
+    python -m cluster.against_bare_vllm [-- further options of `mizan bench`]
 
 Starts a stack and a bare vLLM server on free loopback ports, alternates load between them, and stops both.
+What was asked for is checked before, since a start takes minutes.
 """
 
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,9 +16,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
+
+from cluster.free_ports import free_ports
 
 MIZAN = str(Path(sys.executable).with_name("mizan"))
 PATIENCE = 400
@@ -28,7 +29,10 @@ PATIENCE = 400
 def main() -> int:
     """Run the comparison; the exit status is that of `mizan bench`."""
     further = sys.argv[2:] if sys.argv[1:2] == ["--"] else sys.argv[1:]
-    gateway, issuer, bare = _free_ports(3)
+    gateway, issuer, bare = free_ports(3)
+    judged, plain = f"mizan=http://127.0.0.1:{gateway}", f"bare=http://127.0.0.1:{bare}"
+    if status := _bench(plain, judged, further, "--dry-run"):
+        return status
     with tempfile.TemporaryDirectory(prefix="mizan-bench-") as folder:
         config = Path(folder) / "mizan.yaml"
         config.write_text(
@@ -45,15 +49,12 @@ def main() -> int:
         with _stack(config), _bare(config, bare):
             token = Path(folder) / "token"
             token.write_text(_output(config, "token"), encoding="utf-8")
-            return subprocess.run(  # noqa: S603  our own command
-                [
-                    *(MIZAN, "bench", "--baseline", "bare"),
-                    *("--arm", f"bare=http://127.0.0.1:{bare}"),
-                    *("--arm", f"mizan=http://127.0.0.1:{gateway},token-file={token}"),
-                    *further,
-                ],
-                check=False,
-            ).returncode
+            return _bench(plain, f"{judged},token-file={token}", further)
+
+
+def _bench(plain: str, judged: str, further: list[str], *more: str) -> int:
+    command = [MIZAN, "bench", "--baseline", "bare", "--arm", plain, "--arm", judged, *further, *more]
+    return subprocess.run(command, check=False).returncode  # noqa: S603  our own command
 
 
 @contextmanager
@@ -114,16 +115,6 @@ def _output(config: Path, *command: str) -> str:
         [MIZAN, "--config", str(config), *command], check=True, capture_output=True, text=True
     )
     return done.stdout.strip()
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for listener in sockets:
-        listener.bind(("127.0.0.1", 0))
-    ports: list[Any] = [listener.getsockname()[1] for listener in sockets]
-    for listener in sockets:
-        listener.close()
-    return ports
 
 
 if __name__ == "__main__":

@@ -85,6 +85,29 @@ def test_what_cannot_be_run_is_said_in_a_sentence(options: list[str], sentence: 
     assert "Traceback" not in result.output
 
 
+DRY = ["--arm", "bare=http://127.0.0.1:9", "--arm", "mizan=http://127.0.0.1:9", "--dry-run"]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--requests", "8", "--concurrency", "4"], "requests over 4 rounds"),
+        (["--baseline", "z"], "none of the arms"),
+        (["--arm", "far=http://192.0.2.1:9"], "--allow-remote"),
+        (["--prompts", "klingon"], "klingon"),
+    ],
+)
+def test_a_dry_run_finds_what_is_wrong_before_there_is_a_server(options: list[str], sentence: str) -> None:
+    result = CliRunner().invoke(app, [*DRY, *options])
+    assert result.exit_code == 2
+    assert sentence in result.output
+
+
+def test_a_dry_run_sends_nothing() -> None:
+    result = CliRunner().invoke(app, DRY)  # nothing listens there
+    assert (result.exit_code, result.output) == (0, "")
+
+
 @pytest.mark.parametrize("command", ["metrics", "prompt-sets"])
 def test_commands_that_explain(command: str) -> None:
     result = CliRunner().invoke(app, [command])

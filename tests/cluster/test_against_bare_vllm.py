@@ -1,0 +1,23 @@
+"""The comparison with bare vLLM, as far as it needs no server."""
+
+import subprocess
+import sys
+
+import pytest
+
+from cluster import against_bare_vllm
+
+
+def test_what_cannot_be_run_is_found_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+
+    def refuse(command: list[str], **_: object) -> "subprocess.CompletedProcess[bytes]":
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 2)
+
+    monkeypatch.setattr(subprocess, "run", refuse)
+    monkeypatch.setattr(sys, "argv", ["against_bare_vllm", "--", "--requests", "8"])
+    assert against_bare_vllm.main() == 2
+    [asked] = commands
+    assert asked[1] == "bench"
+    assert asked[-3:] == ["--requests", "8", "--dry-run"]

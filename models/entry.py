@@ -179,6 +179,10 @@ class ModelEntry(_Strict):
     )
     family: JudgeFamily | None = Field(default=None, description="Judges: the prompt template to use.")
     tool_call_parser: str | None = Field(default=None, description="Natives: vLLM's parser of tool calls.")
+    chat_template: str | None = Field(
+        default=None,
+        description="Natives: a Jinja template in place of the model's own, one that knows tools, say.",
+    )
     reasoning_parser: str | None = Field(default=None, description="Natives: vLLM's parser of reasoning.")
     engine: EngineArguments
     resources: ReplicaResources
@@ -190,8 +194,8 @@ class ModelEntry(_Strict):
     def _coherent(self) -> Self:
         if (self.role == "judge") != (self.family is not None):
             raise ValueError("family is required for a judge and for no other role")
-        if self.role == "judge" and (self.tool_call_parser or self.reasoning_parser):
-            raise ValueError("a judge has no tool_call_parser and no reasoning_parser")
+        if self.role == "judge" and (self.tool_call_parser or self.reasoning_parser or self.chat_template):
+            raise ValueError("a judge has no tool_call_parser, no reasoning_parser and no chat_template")
         paths = [artefact.path for artefact in self.artefacts]
         if len(set(paths)) != len(paths):
             raise ValueError("two artefacts have the same path")

@@ -25,6 +25,9 @@ def admit(services: Services, who: Caller, request: ChatRequest) -> tuple[Policy
     settings = services.settings
     require_model(services, who.tenant, request.model)
     guard_texts(request, services.reserved_tokens)
+    if request.tools and not services.accepts_tools:
+        message = "The model does not call tools."
+        raise RequestError(400, message, code="unsupported_parameter", param="tools")
     if request.n > settings.max_choices:
         raise RequestError(400, f"n must be at most {settings.max_choices}.", code="invalid_value", param="n")
     limit = min(settings.max_output_tokens, services.context_length)

@@ -101,6 +101,7 @@ class Gateway:
             model=settings.native.model,
             context_length=facts.context_length,
             reserved_tokens=tuple(sorted({*facts.reserved_tokens, *judge_facts.reserved_tokens})),
+            accepts_tools=facts.accepts_tools,
             ready=Readiness(
                 {
                     "native model": engine.check_ready,
@@ -158,9 +159,12 @@ def build_shadows(settings: Settings, prepared: Sequence[PreparedModel]) -> dict
 
 def _frontend(entry: ModelEntry) -> dict[str, Any]:
     """What vLLM's chat layer must know of a model beyond the engine's arguments."""
-    if entry.tool_call_parser is None:
-        return {}
-    return {"tool_call_parser": entry.tool_call_parser, "enable_auto_tool_choice": True}
+    frontend: dict[str, Any] = {}
+    if entry.tool_call_parser is not None:
+        frontend |= {"tool_call_parser": entry.tool_call_parser, "enable_auto_tool_choice": True}
+    if entry.chat_template is not None:
+        frontend["chat_template"] = entry.chat_template
+    return frontend
 
 
 def _engine(

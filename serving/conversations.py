@@ -6,12 +6,15 @@ from typing import Any
 from serving.chunks import text_of_calls
 from serving.errors import RequestError
 from serving.judging.conversation import Conversation, Message
+from serving.judging.readable import readable
 from serving.openai_api import AssistantMessage, ChatMessage, ChatRequest, Content
+from serving.outputs.tools import Tool, text_of_tools
 
 
-def conversation_of(messages: Sequence[ChatMessage]) -> Conversation:
-    """Every message as text, tool calls included: what the native model reads, the judge reads."""
-    return tuple(Message(message.role, _text(message)) for message in messages)
+def conversation_of(messages: Sequence[ChatMessage], tools: Sequence[Tool] = ()) -> Conversation:
+    """Every message as text, tools and tool calls included: what the native model reads, the judge reads."""
+    told = (Message("system", text_of_tools(tools)),) if tools else ()
+    return (*told, *(Message(message.role, _text(message)) for message in messages))
 
 
 def guard_texts(request: ChatRequest, reserved: Sequence[str]) -> None:
@@ -36,7 +39,8 @@ def _text(message: ChatMessage) -> str:
     parts = [_content(message.content)]
     if isinstance(message, AssistantMessage):
         parts.append(message.refusal or "")
-        parts.append(text_of_calls([call.model_dump() for call in message.tool_calls or []]))
+        # The native model's chat template decodes arguments.
+        parts.append(readable(text_of_calls([call.model_dump() for call in message.tool_calls or []])))
     return "".join(parts)
 
 

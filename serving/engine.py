@@ -25,7 +25,17 @@ from serving.stepped_engine import SteppedEngine
 class VllmEngine:
     """One vLLM engine with its OpenAI chat layer. `start` it in the process that serves it."""
 
-    def __init__(self, engine: Any, chat: Any, tokenizer: Any, model: str, max_model_len: int) -> None:
+    def __init__(
+        self,
+        engine: Any,
+        chat: Any,
+        tokenizer: Any,
+        model: str,
+        *,
+        max_model_len: int,
+        frontend: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._frontend = frontend or {}
         self._engine = engine
         self._chat = chat
         self._tokenizer = tokenizer
@@ -54,7 +64,8 @@ class VllmEngine:
         # Read anew: switching special tokens off is state of a tokenizer, and vLLM uses its own from threads.
         # Copying that one would copy its whole pool, which takes long for a large vocabulary.
         tokenizer = AutoTokenizer.from_pretrained(arguments["model"], local_files_only=True)
-        return cls(engine, serving_chat, tokenizer, model, engine.model_config.max_model_len)
+        limit = engine.model_config.max_model_len
+        return cls(engine, serving_chat, tokenizer, model, max_model_len=limit, frontend=frontend)
 
     async def generate(self, generation: Generation) -> AsyncGenerator[Delta, None]:
         """Generate a chat completion. Raises EngineError; closing the generator aborts it in vLLM."""
@@ -131,8 +142,9 @@ class VllmEngine:
         """
         tokenizer = self._tokenizer
         special = {str(t.content) for t in tokenizer.added_tokens_decoder.values() if t.special}
-        if isinstance(tokenizer.chat_template, str):
-            special = {token for token in special if token in tokenizer.chat_template}
+        template = self._frontend.get("chat_template") or tokenizer.chat_template
+        if isinstance(template, str):
+            special = {token for token in special if token in template}
         else:
             special = {token for token in special if not re.search(r"(unused|reserved)", token)}
         return tuple(sorted(set(tokenizer.all_special_tokens) | special))
@@ -141,6 +153,11 @@ class VllmEngine:
     def context_length(self) -> int:
         """Tokens of prompt and answer together."""
         return self._max_model_len
+
+    @property
+    def accepts_tools(self) -> bool:
+        """Whether there is a parser for the model's way of calling tools."""
+        return "tool_call_parser" in self._frontend
 
     async def check_alive(self) -> None:
         """Raise where the engine's process has died."""

@@ -1,7 +1,7 @@
 """The HTTP front: routes, authentication, error mapping. What is decided is decided elsewhere."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 import structlog
@@ -11,20 +11,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from auth.refusals import AuthenticationError
-from serving.accounting import Account
 from serving.administration import administration
-from serving.admission import admit, read_body, require_model
-from serving.answers import Envelope, complete
-from serving.conversations import conversation_of
+from serving.admission import read_body, require_model
+from serving.answering import respond
 from serving.errors import RequestError, as_request_error, error_response
 from serving.http_metrics import HttpMetrics
-from serving.judging.chain import Chain, Event
 from serving.judging.protocols import EngineError
 from serving.moderation import moderated
 from serving.openai_api import parse_chat_request
-from serving.presence import while_connected
 from serving.services import Caller, Services
-from serving.streaming import JudgedStream
 from serving.telemetry import exposition
 
 LOG = structlog.get_logger(__name__)
@@ -96,32 +91,7 @@ def create_gateway(services: Services) -> FastAPI:
     @app.post("/v1/chat/completions")
     async def chat(request: Request, who: Annotated[Caller, Depends(caller)]) -> Response:
         body = await read_body(request, services.settings)
-        chat_request = parse_chat_request(body)
-        policy, generation = admit(services, who, chat_request)
-        conversation = conversation_of(chat_request.messages)
-        visit = await services.entrance.enter(who.principal, who.tenant, generation)
-        chain = Chain(visit.metered(services.engine), services.judge, policy, generation, conversation)
-        envelope = Envelope(
-            request_id=generation.request_id,
-            model=chat_request.model,
-            accept_language=request.headers.get("accept-language"),
-            include_usage=bool(chat_request.stream_options and chat_request.stream_options.include_usage),
-        )
-        account = Account("/v1/chat/completions", services.model, generation, policy)
-        events = account.watch(chain.run(), services.settings.request_timeout, visit)
-        headers = {
-            **visit.headers,
-            "x-mizan-policy": f"{policy.id}@{policy.version}",
-            "x-mizan-mode": policy.mode.value,
-            "x-mizan-judge": services.judge.id,
-        }
-        try:
-            if chat_request.stream:
-                return await _streamed(request, events, envelope, headers)
-            return await _whole(request, events, envelope, headers, generation.n)
-        except BaseException:
-            visit.leave()  # events that were never begun end nothing
-            raise
+        return await respond(services, who, request, parse_chat_request(body))
 
     @app.post("/v1/moderations")
     async def moderations(request: Request, who: Annotated[Caller, Depends(moderator)]) -> JSONResponse:
@@ -139,33 +109,6 @@ def _model_object(services: Services, model: str) -> dict[str, object]:
         "max_model_len": services.context_length,
         "judge": services.judge.id,
     }
-
-
-async def _whole(
-    request: Request,
-    events: AsyncGenerator[Event, None],
-    envelope: Envelope,
-    headers: dict[str, str],
-    n: int,
-) -> JSONResponse:
-    async with aclosing(events):
-        answer = await while_connected(request.receive, complete(events, envelope, n))
-    return JSONResponse(answer, headers={**headers, "x-mizan-outcome": answer["judgement"]["outcome"]})
-
-
-async def _streamed(
-    request: Request, events: AsyncGenerator[Event, None], envelope: Envelope, headers: dict[str, str]
-) -> JudgedStream:
-    try:
-        first = await while_connected(request.receive, _first(events))
-    except BaseException:
-        await events.aclose()
-        raise
-    return JudgedStream(first, events, envelope, headers)
-
-
-async def _first(events: AsyncGenerator[Event, None]) -> Event:
-    return await anext(events)
 
 
 _KNOWN_ERRORS = (AuthenticationError, EngineError, ClientDisconnect)

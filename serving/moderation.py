@@ -20,9 +20,10 @@ from serving.judging.judgement import Judgement
 from serving.judging.policy import Policy
 from serving.judging.protocols import Judge
 from serving.judging.verdict import Outcome, Verdict
-from serving.openai_api import Strict, refusal_of
+from serving.openai_api import refusal_of
 from serving.presence import while_connected
 from serving.services import Caller, Services
+from serving.strict import Strict
 
 MOST_TEXTS = 32
 

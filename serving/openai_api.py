@@ -5,25 +5,15 @@ Source: the OpenAI API reference, `POST /v1/chat/completions`.
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import Field, Tag, ValidationError, model_validator
 
 from serving.errors import RequestError
+from serving.outputs.tools import ToolChoice, Tools, check_tools, engine_tools
+from serving.strict import LIST, OBJECT, TEXT, Name, Strict, TextOrList
 
-TEXT, LIST = "(text)", "(list)"
-"""Which form a value has that may be one text or a list; told apart so that an error names one place."""
-
-TextOrList = Discriminator(lambda value: LIST if isinstance(value, list) else TEXT)
-
-Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9_-]+$")]
 StopText = Annotated[str, Field(min_length=1, max_length=256)]
 StopTexts = Annotated[list[StopText], Field(max_length=4)]
 Stop = Annotated[Annotated[StopText, Tag(TEXT)] | Annotated[StopTexts, Tag(LIST)], TextOrList]
-
-
-class Strict(BaseModel):
-    """Unknown fields, converted types, NaN and infinity are errors."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class TextPart(Strict):
@@ -104,6 +94,9 @@ class ChatRequest(Strict):
     stop: Stop | None = None
     seed: int | None = Field(default=None, ge=-(2**63), le=2**63 - 1)
     logprobs: bool = False
+    tools: Tools | None = None
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
     user: str | None = Field(default=None, max_length=256)
 
     @model_validator(mode="after")
@@ -127,15 +120,19 @@ class ChatRequest(Strict):
             exclude_unset=True,
             exclude={"model", "n", "stream", "stream_options", "user", "max_tokens", "max_completion_tokens"},
         )
+        if self.tools:
+            body["tools"] = engine_tools(self.tools)
         return {**body, "max_completion_tokens": output_tokens}
 
 
 def parse_chat_request(body: bytes) -> ChatRequest:
     """Parse a request body. Raises RequestError 400 that names the field and never echoes its value."""
     try:
-        return ChatRequest.model_validate_json(body)
+        request = ChatRequest.model_validate_json(body)
     except ValidationError as error:
         raise refusal_of(error) from None
+    check_tools(request.tools, request.tool_choice, request.parallel_tool_calls)
+    return request
 
 
 def refusal_of(error: ValidationError) -> RequestError:
@@ -162,4 +159,4 @@ def _path(location: tuple[int | str, ...]) -> str:
     parts = list(location)
     if parts[:1] == ["messages"] and len(parts) > 2:
         del parts[2]  # the role
-    return ".".join(str(part)[:64] for part in parts if part not in (TEXT, LIST))
+    return ".".join(str(part)[:64] for part in parts if part not in (TEXT, LIST, OBJECT))

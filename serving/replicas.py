@@ -28,6 +28,7 @@ class EngineFacts:
 
     context_length: int
     reserved_tokens: tuple[str, ...]
+    accepts_tools: bool = False
 
 
 class ServedEngine(Protocol):
@@ -35,6 +36,9 @@ class ServedEngine(Protocol):
 
     @property
     def context_length(self) -> int: ...
+
+    @property
+    def accepts_tools(self) -> bool: ...
 
     def generate(self, generation: Generation) -> AsyncGenerator[Delta, None]: ...
 
@@ -74,7 +78,8 @@ class EngineReplica:
         return await self.engine.score(questions)
 
     async def facts(self) -> EngineFacts:
-        return EngineFacts(self.engine.context_length, self.engine.reserved_tokens())
+        engine = self.engine
+        return EngineFacts(engine.context_length, engine.reserved_tokens(), engine.accepts_tools)
 
     async def check_ready(self) -> None:
         await self.engine.check_ready()

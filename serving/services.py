@@ -28,6 +28,7 @@ class Services:
     model: str
     context_length: int
     reserved_tokens: tuple[str, ...]
+    accepts_tools: bool
     ready: Callable[[], Awaitable[None]]
 
 

@@ -6,6 +6,7 @@ production mode, and every answer names the model `simulated`.
 The script is YAML or a mapping::
 
     answers: {"": "words to say to any prompt", "hello": "words to say when the prompt contains hello"}
+    calls: {"hello": [{"name": "greet", "arguments": "{}"}]}   # where tools are offered, instead of words
     judge: {"": 0.02, "bomb": 0.98}     # probability of a violation when the judged text contains the word
     token_delay: 0.01                   # seconds per token
     judge_delay: 0.02                   # seconds per check
@@ -16,8 +17,8 @@ The script is YAML or a mapping::
 import asyncio
 import math
 import re
-from collections.abc import AsyncGenerator, Sequence
-from typing import Literal, TypeVar
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -29,12 +30,22 @@ T = TypeVar("T")
 JudgeFault = Literal["none", "error", "hang", "garbled", "low_mass", "nan"]
 
 
+class SimulatedCall(BaseModel):
+    """A tool call, as the native engine would put it out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    arguments: str = "{}"
+
+
 class Script(BaseModel):
     """What a simulated engine does. Times in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     answers: dict[str, str] = Field(default={"": "The quick brown fox jumps over the lazy dog."})
+    calls: dict[str, list[SimulatedCall]] = Field(default={})
     judge: dict[str, float] = Field(default={"": 0.02})
     token_delay: float = Field(default=0.0, ge=0)
     judge_delay: float = Field(default=0.0, ge=0)
@@ -51,13 +62,13 @@ class SimulatedEngine:
 
     async def generate(self, generation: Generation) -> AsyncGenerator[Delta, None]:
         """Stream the scripted words as OpenAI chunks, all choices in step. Raises EngineError as scripted."""
-        prompt = " ".join(_texts(generation.body.get("messages", [])))
-        words = re.findall(r"\S+\s*", _lookup(self.script.answers, prompt, ""))
-        limit = (
-            generation.body.get("max_completion_tokens") or generation.body.get("max_tokens") or len(words)
-        )
-        said = words[: int(limit)]
-        finish = "length" if len(said) < len(words) else "stop"
+        prompt = " ".join(_texts(generation.body))
+        deltas = self._deltas(generation.body, prompt)
+        limit = int(generation.body.get("max_completion_tokens") or len(deltas))
+        said = deltas[:limit]
+        finish = "stop" if len(said) == len(deltas) else "length"
+        if finish == "stop" and said and "tool_calls" in said[-1]:
+            finish = "tool_calls"
         prompt_tokens = len(prompt.split())
         self._unfinished += 1
         try:
@@ -65,13 +76,13 @@ class SimulatedEngine:
                 self._chunk(index, {"role": "assistant", "content": ""}) for index in range(generation.n)
             ]
             yield Delta(tuple(chunk_of(choice) for choice in opening), Usage(prompt_tokens, 0))
-            for position, word in enumerate(said):
+            for position, spoken in enumerate(said):
                 if self.script.fail_after is not None and position >= self.script.fail_after:
                     raise EngineError(502, "The model failed to answer.", code="model_failed")
                 await asyncio.sleep(self.script.token_delay)
                 last = position == len(said) - 1
                 chunks = [
-                    self._chunk(index, {"content": word}, finish if last else None, token=position)
+                    self._chunk(index, spoken, finish if last else None, token=position)
                     for index in range(generation.n)
                 ]
                 usage = Usage(prompt_tokens, (position + 1) * generation.n)
@@ -81,6 +92,29 @@ class SimulatedEngine:
                 yield Delta(tuple(chunk_of(choice) for choice in ends), Usage(prompt_tokens, 0))
         finally:
             self._unfinished -= 1
+
+    def _deltas(self, body: Mapping[str, Any], prompt: str) -> list[dict[str, Any]]:
+        """What is said, one delta a token: words, or the calls of tools where there are some."""
+        if calls := self._calls(body, prompt):
+            return [delta for index, call in enumerate(calls) for delta in _call_deltas(index, call)]
+        words = re.findall(r"\S+\s*", _lookup(self.script.answers, prompt, ""))
+        return [{"content": word} for word in words]
+
+    def _calls(self, body: Mapping[str, Any], prompt: str) -> list[SimulatedCall]:
+        choice = body.get("tool_choice", "auto")
+        if not body.get("tools") or choice == "none":
+            return []
+        if isinstance(choice, dict):
+            name = str(choice["function"]["name"])
+            return [SimulatedCall(name=name, arguments=_lookup(self._arguments(name), prompt, "{}"))]
+        calls = _lookup(self.script.calls, prompt, [])
+        if choice == "required" and not calls:
+            calls = [SimulatedCall(name=body["tools"][0]["function"]["name"])]
+        return calls[:1] if body.get("parallel_tool_calls") is False else calls
+
+    def _arguments(self, name: str) -> dict[str, str]:
+        scripted = self.script.calls.items()
+        return {key: call.arguments for key, calls in scripted for call in calls if call.name == name}
 
     async def score(self, questions: Sequence[Question]) -> list[LabelScores | JudgeError]:
         """Answer with the scripted probability for the last label, the first label taking the rest."""
@@ -115,6 +149,10 @@ class SimulatedEngine:
     def context_length(self) -> int:
         return 8192
 
+    @property
+    def accepts_tools(self) -> bool:
+        return True
+
     def assert_labels(self, labels: Sequence[str]) -> None:
         """Every label is a word, and so a token here."""
 
@@ -129,7 +167,7 @@ class SimulatedEngine:
 
     @staticmethod
     def _chunk(
-        index: int, delta: dict[str, str], finish: str | None = None, token: int | None = None
+        index: int, delta: dict[str, Any], finish: str | None = None, token: int | None = None
     ) -> dict[str, object]:
         ids = [] if token is None else [token]
         return {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish, "token_ids": ids}
@@ -141,5 +179,13 @@ def _lookup(table: dict[str, T], text: str, default: T) -> T:
     return table[max(hits, key=len)] if hits else default
 
 
-def _texts(messages: Sequence[dict[str, object]]) -> list[str]:
-    return [str(message.get("content") or "") for message in messages]
+def _call_deltas(index: int, call: SimulatedCall) -> list[dict[str, Any]]:
+    """A call as real parsers stream it: id and name first, then the arguments in pieces."""
+    head = {"index": index, "id": f"simulated-{index}", "type": "function", "function": {"name": call.name}}
+    pieces = re.findall(r".{1,8}", call.arguments, re.DOTALL)
+    parts = [head, *({"index": index, "function": {"arguments": piece}} for piece in pieces)]
+    return [{"tool_calls": [part]} for part in parts]
+
+
+def _texts(body: Mapping[str, Any]) -> list[str]:
+    return [str(message.get("content") or "") for message in body.get("messages", [])]

@@ -17,6 +17,7 @@ from serving.judging.conversation import Check, Conversation, Stage
 from serving.judging.judgement import Judgement, Tally
 from serving.judging.policy import Mode, Policy
 from serving.judging.protocols import Chunk, Engine, EngineError, Generation, Judge, Usage
+from serving.judging.readable import readable
 from serving.judging.verdict import Verdict
 
 
@@ -145,7 +146,7 @@ class Chain:
 
     async def _check(self, stage: Stage, text: str = "") -> Verdict:
         generation = self._generation
-        check = Check(stage, self._conversation, text, generation.cache_salt, generation.request_id)
+        check = Check(stage, self._conversation, readable(text), generation.cache_salt, generation.request_id)
         return await ask(self._judge, self._policy, check)
 
     def _release(self, choice: Choice, chunks: tuple[Chunk, ...], judgement: Judgement | None = None) -> None:

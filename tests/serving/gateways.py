@@ -212,6 +212,7 @@ def build(
     policy: Mapping[str, Any] | None = None,
     limits: LimitStore | None = None,
     overload: OverloadSettings | None = None,
+    accepts_tools: bool = True,
     **settings: Any,
 ) -> Stack:
     """Put a gateway together. `policy` changes every policy, `limits` is where usage is counted, `overload`
@@ -241,6 +242,7 @@ def build(
         model=MODEL,
         context_length=native.context_length,
         reserved_tokens=(*native.reserved_tokens(), "<start_of_turn>"),
+        accepts_tools=accepts_tools,
         ready=Readiness({"native model": native.check_ready, "judge model": judge_model.check_ready}),
     )
     return Stack(issuer, native, judge_model, watched, create_gateway(services), services)

@@ -96,7 +96,7 @@ def wrong_values() -> list[tuple[str, dict[str, Any], str | None, str]]:
         ),
         ("unknown_top", {**ask(), SECRET: 1}, SECRET, "unknown_parameter"),
         ("unknown_named_like_a_role", ask(system=SECRET), "system", "unknown_parameter"),
-        ("unknown_tools", ask(tools=[]), "tools", "unknown_parameter"),
+        ("unknown_functions", ask(functions=[]), "functions", "unknown_parameter"),
         ("unknown_in_message", messages(user(weight=1)), "messages.0.weight", "unknown_parameter"),
         ("engine_field", ask(guided_regex=SECRET), "guided_regex", "unknown_parameter"),
         ("engine_salt", ask(cache_salt=SECRET), "cache_salt", "unknown_parameter"),

@@ -105,7 +105,7 @@ class TestReplica:
     async def test_life(self, spec: EngineSpec) -> None:
         replica = EngineReplica(spec)
         await replica.start()
-        assert await replica.facts() == EngineFacts(8192, ("<|im_start|>", "<|im_end|>"))
+        assert await replica.facts() == EngineFacts(8192, ("<|im_start|>", "<|im_end|>"), accepts_tools=True)
         texts = [chunk.text async for delta in replica.generate(generation()) for chunk in delta.chunks]
         assert "".join(texts) == "oui"
         [scores] = await replica.score([question()])

@@ -1,0 +1,75 @@
+"""The way of one generating request through admission, chain and bookkeeping to its response."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
+
+from serving.accounting import Account
+from serving.admission import admit
+from serving.answers import Envelope, complete
+from serving.conversations import conversation_of
+from serving.judging.chain import Chain, Event
+from serving.openai_api import ChatRequest
+from serving.outputs.presented import PresentedEngine
+from serving.presence import while_connected
+from serving.services import Caller, Services
+from serving.streaming import JudgedStream
+
+
+async def respond(services: Services, who: Caller, request: Request, asked: ChatRequest) -> Response:
+    """Generate, judge and release. Raises RequestError and EngineError before anything was sent."""
+    policy, generation = admit(services, who, asked)
+    conversation = conversation_of(asked.messages, asked.tools or ())
+    visit = await services.entrance.enter(who.principal, who.tenant, generation)
+    engine = PresentedEngine(visit.metered(services.engine))
+    chain = Chain(engine, services.judge, policy, generation, conversation)
+    envelope = Envelope(
+        request_id=generation.request_id,
+        model=asked.model,
+        accept_language=request.headers.get("accept-language"),
+        include_usage=bool(asked.stream_options and asked.stream_options.include_usage),
+    )
+    account = Account(request.url.path, services.model, generation, policy)
+    events = account.watch(chain.run(), services.settings.request_timeout, visit)
+    headers = {
+        **visit.headers,
+        "x-mizan-policy": f"{policy.id}@{policy.version}",
+        "x-mizan-mode": policy.mode.value,
+        "x-mizan-judge": services.judge.id,
+    }
+    try:
+        if asked.stream:
+            return await _streamed(request, events, envelope, headers)
+        return await _whole(request, events, envelope, headers, generation.n)
+    except BaseException:
+        visit.leave()  # events that were never begun end nothing
+        raise
+
+
+async def _whole(
+    request: Request,
+    events: AsyncGenerator[Event, None],
+    envelope: Envelope,
+    headers: dict[str, str],
+    n: int,
+) -> JSONResponse:
+    async with aclosing(events):
+        answer = await while_connected(request.receive, complete(events, envelope, n))
+    return JSONResponse(answer, headers={**headers, "x-mizan-outcome": answer["judgement"]["outcome"]})
+
+
+async def _streamed(
+    request: Request, events: AsyncGenerator[Event, None], envelope: Envelope, headers: dict[str, str]
+) -> JudgedStream:
+    try:
+        first = await while_connected(request.receive, _first(events))
+    except BaseException:
+        await events.aclose()
+        raise
+    return JudgedStream(first, events, envelope, headers)
+
+
+async def _first(events: AsyncGenerator[Event, None]) -> Event:
+    return await anext(events)

@@ -1,0 +1,1 @@
+"""Tool calls, structured text, log-probabilities and reasoning through the gateway."""

@@ -23,6 +23,10 @@ models: install  ## fetch, convert and verify the two embedded models
 demo: install  ## start the stack, hold real judged conversations, print answers and verdicts, stop
 	$(MIZAN) demo
 
+.PHONY: demo-keycloak
+demo-keycloak: install  ## a real Keycloak leads, the stack follows: tenants, limits, suspension, forgery
+	$(MIZAN) demo-keycloak
+
 .PHONY: serve
 serve: install  ## start the stack, print address, token and a curl, keep it running
 	$(MIZAN) serve

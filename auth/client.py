@@ -7,7 +7,7 @@ from urllib.parse import quote_plus
 
 import httpx
 
-from auth.issuer_address import check_address, discovery_address
+from auth.issuer_address import check_address, discovery_address, origin
 from auth.strict_json import AmbiguousJson, load_object
 
 _RENEW_EARLY: Final = 30.0
@@ -26,17 +26,22 @@ class AccessToken:
     scope: str | None
 
 
-def token_endpoint(client: httpx.Client, issuer: str) -> str:
-    """Look up the token endpoint in the issuer's metadata. Raises `TokenRefused`."""
+def issuer_endpoint(client: httpx.Client, issuer: str, name: str = "token_endpoint") -> str:
+    """Look up an endpoint in the issuer's metadata. Raises `TokenRefused`."""
     url = discovery_address(issuer)
     try:
         response = client.get(url)
         metadata = load_object(response.raise_for_status().content)
         if metadata.get("issuer") != issuer:
             raise TokenRefused(f"{url} speaks for the issuer {metadata.get('issuer')!r}, not {issuer!r}")
-        return check_address(str(metadata.get("token_endpoint")))
+        if name not in metadata:
+            raise TokenRefused(f"the issuer {issuer} offers no {name}")
+        endpoint = check_address(str(metadata[name]))
     except (httpx.HTTPError, AmbiguousJson, ValueError) as error:
         raise TokenRefused(f"the issuer's metadata at {url} cannot be read: {error}") from error
+    if origin(endpoint) != origin(issuer):
+        raise TokenRefused(f"the issuer's {name} {endpoint!r} is on another host")
+    return endpoint
 
 
 def request_token(
@@ -77,6 +82,6 @@ class TokenSource:
         """A token that is valid for some time yet. Raises `TokenRefused`."""
         if self._token is None or time.time() >= self._token.expires_at - _RENEW_EARLY:
             if self._endpoint is None:
-                self._endpoint = token_endpoint(self._client, self._issuer)
+                self._endpoint = issuer_endpoint(self._client, self._issuer)
             self._token = request_token(self._client, self._endpoint, *self._credentials)
         return self._token

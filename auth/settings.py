@@ -121,6 +121,11 @@ class IdentitySettings(BaseModel):
     tenants_file: UserPath | None = Field(
         default=None, description="YAML file of tenants and applications; empty for the shipped example."
     )
+    session_file: UserPath = Field(
+        default=Path("~/.local/state/mizan/session.json"),
+        validate_default=True,
+        description="Session of the person who ran `mizan login` (mode 0600).",
+    )
     keycloak: KeycloakSettings = Field(
         default=KeycloakSettings(), description="Keycloak, where tenants are its organizations."
     )

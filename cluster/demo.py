@@ -122,11 +122,15 @@ def _message(error: APIStatusError) -> str:
     return str(body.get("message", error.message))
 
 
-def _presented(conversation: Conversation, token: str) -> str:
-    """The token, or one whose payload was changed while its signature stayed."""
-    if conversation.token != "forged":  # noqa: S105  which kind of token, not one
-        return token
+def forged(token: str, changes: dict[str, Any]) -> str:
+    """A token whose claims were changed while its signature stayed."""
     head, payload, signature = token.split(".")
     claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
-    changed = json.dumps({**claims, "tenant": "another"}).encode()
+    changed = json.dumps({**claims, **changes}).encode()
     return f"{head}.{base64.urlsafe_b64encode(changed).decode().rstrip('=')}.{signature}"
+
+
+def _presented(conversation: Conversation, token: str) -> str:
+    if conversation.token == "forged":  # noqa: S105  which kind of token, not one
+        return forged(token, {"tenant": "another"})
+    return token

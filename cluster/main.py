@@ -1,9 +1,11 @@
 """`mizan`: assembles the sub-commands of each area."""
 
+import logging
 import sys
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -11,12 +13,14 @@ from rich.markup import escape
 import auth.cli
 import auth.keycloak.application_cli
 import auth.keycloak.tenant_cli
+import auth.people.cli
 import benchmarks.cli
 import cluster.chat
 import cluster.cli
 import cluster.config_cli
 import cluster.demo_cli
 import cluster.keycloak.cli
+import cluster.keycloak.demo_cli
 import models.cli
 import serving.judging.evaluation.cli
 import serving.policy_cli
@@ -52,7 +56,14 @@ def settings(
     ctx.obj = Context(config)
 
 
-for area in (cluster.cli.app, cluster.chat.app, cluster.demo_cli.app, auth.cli.app):
+for area in (
+    cluster.cli.app,
+    cluster.chat.app,
+    cluster.demo_cli.app,
+    cluster.keycloak.demo_cli.app,
+    auth.cli.app,
+    auth.people.cli.app,
+):
     app.registered_commands += area.registered_commands
 app.add_typer(cluster.keycloak.cli.app, name="keycloak", help="A Keycloak server on loopback, and its realm.")
 app.add_typer(
@@ -69,6 +80,11 @@ app.add_typer(cluster.config_cli.app, name="config", help="The settings: show, s
 
 def main() -> None:
     """Run the command line; wrong settings end it with a sentence and status 2."""
+    # What a command prints is for whoever runs it; what its parts log is not, unless something is wrong.
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
     try:
         app()
     except SettingsError as error:

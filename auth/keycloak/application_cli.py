@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from auth.keycloak.commands import Json, administration, print_table
+
 if TYPE_CHECKING:
     from auth.keycloak.application_administration import Application
 
 app = typer.Typer(no_args_is_help=True, help="Applications of tenants: Keycloak clients.")
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ClientId = Annotated[str, typer.Argument(help="Client id of the application.")]
 SecretFile = Annotated[
     Path | None,
@@ -33,8 +34,6 @@ def create(  # noqa: PLR0917 - typer passes every option by name
 
     Example: mizan app create khouribga-assistant --tenant khouribga --role chat --role usage
     """
-    from auth.keycloak.session import administration  # noqa: PLC0415 - keeps `mizan --help` fast
-
     with administration(ctx) as (_, applications):
         made, secret = applications.create(client_id, tenant, role or ["chat", "usage"], name)
     if secret is None:
@@ -52,8 +51,6 @@ def list_applications(
     as_json: Json = False,
 ) -> None:
     """List the applications of a tenant."""
-    from auth.keycloak.session import administration  # noqa: PLC0415 - keeps `mizan --help` fast
-
     with administration(ctx) as (_, applications):
         found = applications.of_tenant(tenant)
     _print(found, as_json)
@@ -64,8 +61,6 @@ def rotate_secret(
     ctx: typer.Context, client_id: ClientId, secret_file: SecretFile = None, as_json: Json = False
 ) -> None:
     """Give an application a new secret and print it, once; the old one is refused from now on."""
-    from auth.keycloak.session import administration  # noqa: PLC0415 - keeps `mizan --help` fast
-
     with administration(ctx) as (_, applications):
         secret = applications.rotate_secret(client_id)
     _hand_over(client_id, secret, secret_file, as_json)
@@ -90,8 +85,6 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete an application."""
-    from auth.keycloak.session import administration  # noqa: PLC0415 - keeps `mizan --help` fast
-
     if not yes:
         typer.confirm(f"Delete the application {client_id} for good?", abort=True)
     with administration(ctx) as (_, applications):
@@ -100,8 +93,6 @@ def delete(
 
 
 def _set_enabled(ctx: typer.Context, client_id: str, *, enabled: bool) -> None:
-    from auth.keycloak.session import administration  # noqa: PLC0415 - keeps `mizan --help` fast
-
     with administration(ctx) as (_, applications):
         changed = applications.set_enabled(client_id, enabled)
     word = "enabled" if enabled else "disabled"
@@ -130,14 +121,8 @@ def _print(applications: "list[Application]", as_json: bool) -> None:
         ]
         typer.echo(json.dumps(fields, ensure_ascii=False))
         return
-    from rich.console import Console  # noqa: PLC0415 - keeps `mizan --help` fast
-    from rich.markup import escape  # noqa: PLC0415 - keeps `mizan --help` fast
-    from rich.table import Table  # noqa: PLC0415 - keeps `mizan --help` fast
-
-    table = Table("client id", "name", "enabled", "roles", box=None)
-    for column in table.columns:
-        column.overflow = "fold"
-    for entry in applications:
-        state = "yes" if entry.enabled else "no"
-        table.add_row(escape(entry.client_id), escape(entry.name), state, ", ".join(entry.roles))
-    Console().print(table)
+    rows = [
+        (entry.client_id, entry.name, "yes" if entry.enabled else "no", ", ".join(entry.roles))
+        for entry in applications
+    ]
+    print_table(("client id", "name", "enabled", "roles"), rows)

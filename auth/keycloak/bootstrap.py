@@ -1,6 +1,6 @@
 """Bringing a realm to its definition, or listing where it has drifted from it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,12 @@ from typing import Any
 from keycloak import KeycloakAdmin
 from keycloak.exceptions import KeycloakGetError
 
+from auth.keycloak.bootstrap_people import PeopleBootstrap
 from auth.keycloak.credentials import ClientCredentials, UnusableCredentials, read_client
 from auth.keycloak.realm import (
     AUDIENCE_SCOPE,
     BASE_SCOPES,
+    CLI_SCOPES,
     ORGANIZATION_SCOPE,
     READER_ROLE,
     REALM_MANAGEMENT,
@@ -55,6 +57,8 @@ class RealmBootstrap:
             self._mapper(ORGANIZATION_SCOPE, self._definition.organization_mapper)
             if self._client(self._definition.reader):
                 self._reader()
+            if self._client(self._definition.cli, CLI_SCOPES):
+                PeopleBootstrap(self._admin, self._definition, self._found).run()
         return self._drifts
 
     def _found(self, subject: str, problem: str) -> bool:
@@ -80,23 +84,26 @@ class RealmBootstrap:
 
     def _differences(self, subject: str, have: Mapping[str, Any], want: Mapping[str, Any]) -> bool:
         """Note every field that differs; say whether to repair."""
-        differing = {name: value for name, value in want.items() if have.get(name) != value}
+        differing = {name: value for name, value in want.items() if not _holds(have.get(name), value)}
         for name, value in differing.items():
             self._found(subject, f"{name} is {have.get(name)!r}, must be {value!r}")
         return bool(differing) and self._repair
 
-    def _client(self, want: dict[str, Any]) -> bool:
-        """Say whether the client exists afterwards."""
+    def _client(self, want: dict[str, Any], scopes: Sequence[str] = BASE_SCOPES) -> bool:
+        """Say whether the client exists afterwards. `scopes` are the default ones of a new client."""
         client_id = want["clientId"]
         identifier = self._admin.get_client_id(client_id)
         if identifier is None:
             if not self._found(f"client {client_id}", "missing"):
                 return False
-            self._admin.create_client(want | {"defaultClientScopes": list(BASE_SCOPES)})
+            self._admin.create_client(
+                want | {"defaultClientScopes": list(scopes), "optionalClientScopes": []}
+            )
             return True
         client = self._admin.get_client(identifier)
         if self._differences(f"client {client_id}", client, want):
-            self._admin.update_client(identifier, client | want)
+            attributes = client.get("attributes", {}) | want.get("attributes", {})
+            self._admin.update_client(identifier, client | want | {"attributes": attributes})
         return True
 
     def _roles(self) -> None:
@@ -153,6 +160,13 @@ class RealmBootstrap:
     def _scope(self, name: str) -> dict[str, Any] | None:
         scopes: list[dict[str, Any]] = self._admin.get_client_scopes()
         return next((scope for scope in scopes if scope["name"] == name), None)
+
+
+def _holds(have: Any, want: Any) -> bool:
+    """Whether a value is as wanted; of an object, whether the wanted members are."""
+    if isinstance(want, dict) and isinstance(have, dict):
+        return all(have.get(name) == value for name, value in want.items())
+    return bool(have == want)
 
 
 def _names(roles: Iterable[Mapping[str, Any]]) -> set[str]:

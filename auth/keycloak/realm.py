@@ -25,6 +25,21 @@ BASE_SCOPES: Final = ("basic", "roles", "service_account")
 APPLICATION_SCOPES: Final = (*BASE_SCOPES, ORGANIZATION_SCOPE, AUDIENCE_SCOPE)
 """Default client scopes of an application."""
 
+ADMINISTRATION_SCOPE: Final = "mizan-administration"
+"""The optional client scope without which no token of a person can change anything in Keycloak."""
+
+CLI_SCOPES: Final = ("basic", "roles", "profile", ORGANIZATION_SCOPE, AUDIENCE_SCOPE)
+"""Default client scopes of the command line: what a person's token says to the gateway."""
+
+ADMINISTRATOR_ROLES: Final = ("manage-clients", "manage-organizations", "manage-users")
+"""Roles of realm-management behind `mizan tenant` and `mizan app`; service accounts are users."""
+
+GROUPS: Final = {
+    "mizan-administrators": ("admin", ADMINISTRATOR_ROLES),
+    "mizan-supervisors": ("supervisor", ()),
+}
+"""Groups of people: the role of the resource server, and roles of realm-management, that each gives."""
+
 
 @dataclass(frozen=True, slots=True)
 class RealmDefinition:
@@ -34,6 +49,7 @@ class RealmDefinition:
     audience: str
     roles_client: str
     reader_client: str
+    cli_client: str
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -65,6 +81,32 @@ class RealmDefinition:
     def reader(self) -> dict[str, Any]:
         """The gateway's own client: it reads organizations and nothing else."""
         return confidential_client(self.reader_client, "Mizan gateway: reads organizations")
+
+    @property
+    def cli(self) -> dict[str, Any]:
+        """The command line: a public client that can do nothing but the device grant (RFC 8628)."""
+        return {
+            "clientId": self.cli_client,
+            "name": "Mizan command line",
+            "enabled": True,
+            "publicClient": True,
+            "standardFlowEnabled": False,
+            "implicitFlowEnabled": False,
+            "directAccessGrantsEnabled": False,
+            "serviceAccountsEnabled": False,
+            "fullScopeAllowed": False,
+            "attributes": {"oauth2.device.authorization.grant.enabled": "true"},
+        }
+
+    @property
+    def administration_scope(self) -> dict[str, Any]:
+        """The client scope that lets a token of an administrator change tenants in Keycloak."""
+        return {
+            "name": ADMINISTRATION_SCOPE,
+            "description": "Change tenants and applications",
+            "protocol": "openid-connect",
+            "attributes": {"include.in.token.scope": "true", "display.on.consent.screen": "true"},
+        }
 
     @property
     def roles(self) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from keycloak import KeycloakAdmin
 
-from auth.keycloak.realm import RealmDefinition
+from auth.keycloak.realm import ADMINISTRATION_SCOPE, GROUPS, RealmDefinition
 
 REALM_FILE: Final = Path(__file__).with_name("realm.json")
 
@@ -32,7 +32,7 @@ def realm_file(admin: KeycloakAdmin, definition: RealmDefinition) -> str:
     """Export the bootstrapped realm as JSON. Keycloak makes keys and secrets of its own when it imports."""
     path = f"/admin/realms/{definition.realm}/partial-export?exportClients=true&exportGroupsAndRoles=true"
     export: dict[str, Any] = admin.connection.raw_post(path, data="{}").json()
-    own = (definition.roles_client, definition.reader_client)
+    own = (definition.roles_client, definition.reader_client, definition.cli_client)
     content = {
         "realm": definition.realm,
         **{name: export[name] for name in definition.fields},
@@ -42,11 +42,16 @@ def realm_file(admin: KeycloakAdmin, definition: RealmDefinition) -> str:
         "clientScopeMappings": {
             owner: kept
             for owner, mappings in export["clientScopeMappings"].items()
-            if (kept := [mapping for mapping in mappings if mapping["client"] in own])
+            if (kept := [mapping for mapping in mappings if _ours(mapping, own)])
         },
+        "groups": [group for group in export["groups"] if group["name"] in GROUPS],
         "users": [user for user in export["users"] if user.get("serviceAccountClientId") in own],
     }
     return json.dumps(_settled(content), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def _ours(mapping: dict[str, Any], own: tuple[str, ...]) -> bool:
+    return mapping.get("client") in own or mapping.get("clientScope") == ADMINISTRATION_SCOPE
 
 
 def _settled(value: Any) -> Any:

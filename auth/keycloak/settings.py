@@ -50,6 +50,9 @@ class KeycloakSettings(BaseModel):
     reader_client: str = Field(
         default="mizan-reader", min_length=1, description="Client the gateway reads organizations with."
     )
+    cli_client: str = Field(
+        default="mizan-cli", min_length=1, description="Public client people log in with by `mizan login`."
+    )
     page_size: int = Field(default=100, ge=1, le=1000, description="Organizations asked for at a time.")
     poll_seconds: float = Field(
         default=4, ge=0.1, le=8, description="Time between readings; an edit is felt within ten seconds."

@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from auth.keycloak.commands import Json, administration, print_table
 
 if TYPE_CHECKING:
     from auth.keycloak.attributes import OrganizationTenant
 
 app = typer.Typer(no_args_is_help=True, help="Tenants: organizations of the Keycloak realm.")
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Reference = Annotated[str, typer.Argument(help="Alias or id of the tenant.")]
 Setting = Annotated[
     list[str] | None,
@@ -36,8 +37,6 @@ def create(
 
     Example: mizan tenant create khouribga --name "Site de Khouribga" --set requests_per_minute=120
     """
-    from auth.keycloak.session import administration  # noqa: PLC0415 - keeps `mizan --help` fast
-
     changes = _changes(settings)
     with administration(ctx) as (tenants, _):
         tenant, made = tenants.create(alias, name, changes)
@@ -49,8 +48,6 @@ def create(
 @app.command("list")
 def list_tenants(ctx: typer.Context, as_json: Json = False) -> None:
     """List all tenants, and what is wrong with their attributes."""
-    from auth.keycloak.session import administration  # noqa: PLC0415 - keeps `mizan --help` fast
-
     with administration(ctx) as (tenants, _):
         found = tenants.all()
     _print(found, as_json)
@@ -59,8 +56,6 @@ def list_tenants(ctx: typer.Context, as_json: Json = False) -> None:
 @app.command()
 def show(ctx: typer.Context, tenant: Reference, as_json: Json = False) -> None:
     """Show one tenant."""
-    from auth.keycloak.session import administration  # noqa: PLC0415 - keeps `mizan --help` fast
-
     with administration(ctx) as (tenants, _):
         found = tenants.show(tenant)
     _print([found], as_json)
@@ -75,8 +70,6 @@ def update(
     as_json: Json = False,
 ) -> None:
     """Change a tenant; the gateway follows within ten seconds."""
-    from auth.keycloak.session import administration  # noqa: PLC0415 - keeps `mizan --help` fast
-
     changes = _changes(settings)
     with administration(ctx) as (tenants, _):
         found = tenants.update(tenant, name, changes)
@@ -102,8 +95,6 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete a tenant. Its applications stay, without a tenant, and are refused."""
-    from auth.keycloak.session import administration  # noqa: PLC0415 - keeps `mizan --help` fast
-
     if not yes:
         typer.confirm(f"Delete the tenant {tenant} for good?", abort=True)
     with administration(ctx) as (tenants, _):
@@ -112,8 +103,6 @@ def delete(
 
 
 def _set_enabled(ctx: typer.Context, tenant: str, *, enabled: bool, as_json: bool) -> None:
-    from auth.keycloak.session import administration  # noqa: PLC0415 - keeps `mizan --help` fast
-
     with administration(ctx) as (tenants, _):
         found, changed = tenants.set_enabled(tenant, enabled)
     _print([found], as_json)
@@ -134,44 +123,16 @@ def _changes(settings: list[str] | None) -> dict[str, str]:
     return changes
 
 
-def as_fields(entry: "OrganizationTenant") -> dict[str, Any]:
-    """A tenant as the JSON output has it."""
-    tenant = entry.tenant
-    return {
-        "id": tenant.id,
-        "alias": entry.alias,
-        "name": tenant.name,
-        "status": tenant.status.value,
-        "models": list(tenant.models),
-        "policy": tenant.policy,
-        **tenant.limits.model_dump(),
-        "problems": list(entry.problems),
-    }
-
-
 def _print(entries: "Iterable[OrganizationTenant]", as_json: bool) -> None:
-    fields = [as_fields(entry) for entry in entries]
+    from auth.keycloak.attributes import LIMITS  # noqa: PLC0415 - keeps `mizan --help` fast
+
+    fields = [entry.report().fields() for entry in entries]
     if as_json:
         typer.echo(json.dumps(fields, ensure_ascii=False))
         return
-    from rich.console import Console  # noqa: PLC0415 - keeps `mizan --help` fast
-    from rich.markup import escape  # noqa: PLC0415 - keeps `mizan --help` fast
-    from rich.table import Table  # noqa: PLC0415 - keeps `mizan --help` fast
-
-    from auth.keycloak.attributes import LIMITS  # noqa: PLC0415 - keeps `mizan --help` fast
-
-    table = Table("alias", "name", "status", "models", "policy", "limits", "problems", box=None)
-    for column in table.columns:
-        column.overflow = "fold"
+    rows = []
     for entry in fields:
-        limits = {name: entry[name] for name in LIMITS if entry[name] not in (None, 0)}
-        table.add_row(
-            escape(entry["alias"]),
-            escape(entry["name"]),
-            entry["status"],
-            escape(", ".join(entry["models"])),
-            escape(entry["policy"]),
-            ", ".join(f"{name} {value}" for name, value in limits.items()) or "none",
-            escape("; ".join(entry["problems"])),
-        )
-    Console().print(table)
+        limits = [f"{name} {entry[name]}" for name in LIMITS if entry[name] not in (None, 0)]
+        texts = (entry["alias"], entry["name"], entry["status"], ", ".join(entry["models"]), entry["policy"])
+        rows.append((*texts, ", ".join(limits) or "none", "; ".join(entry["problems"])))
+    print_table(("alias", "name", "status", "models", "policy", "limits", "problems"), rows)

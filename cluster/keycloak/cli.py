@@ -8,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from auth.keycloak.realm import RealmDefinition
+    from auth.settings import IdentitySettings
     from cluster.context import Context
 
 app = typer.Typer(no_args_is_help=True, help="Keycloak: a local server, and the realm for Mizan.")
@@ -107,9 +108,9 @@ def bootstrap(
 
     context: Context = ctx.obj
     settings = context.identity.keycloak
-    definition = _definition(context)
+    definition = realm_definition(context.identity)
     try:
-        admin = connect(settings)
+        admin = connect(settings, context.identity.ca_file)
         drifts = RealmBootstrap(admin, definition, repair=not check).run()
         if not check:
             keep_gateway_credentials(admin, definition, settings)
@@ -140,19 +141,26 @@ def realm_file(ctx: typer.Context) -> None:
 
     context: Context = ctx.obj
     try:
-        typer.echo(export(connect(context.identity.keycloak), _definition(context)), nl=False)
+        admin = connect(context.identity.keycloak, context.identity.ca_file)
+        typer.echo(export(admin, realm_definition(context.identity)), nl=False)
     except (UnusableCredentials, KeycloakUnreachable) as error:
         _fail(f"{error}.")
     except KeycloakError as error:
         _fail(f"Keycloak refused: {sentence(error)}.")
 
 
-def _definition(context: "Context") -> "RealmDefinition":
+def realm_definition(identity: "IdentitySettings") -> "RealmDefinition":
+    """The realm that the settings name."""
     from auth.keycloak.realm import RealmDefinition  # noqa: PLC0415 - keeps `mizan --help` fast
 
-    identity = context.identity
     settings = identity.keycloak
-    return RealmDefinition(settings.realm, identity.audience, identity.roles_client, settings.reader_client)
+    return RealmDefinition(
+        settings.realm,
+        identity.audience,
+        identity.roles_client,
+        settings.reader_client,
+        settings.cli_client,
+    )
 
 
 def _fail(message: str) -> NoReturn:

@@ -79,7 +79,7 @@ class Keycloak:
 
 
 def definition(realm: str) -> RealmDefinition:
-    return RealmDefinition(realm, "mizan", "mizan", "mizan-reader")
+    return RealmDefinition(realm, "mizan", "mizan", "mizan-reader", "mizan-cli")
 
 
 def free_ports(count: int) -> list[int]:

@@ -1,11 +1,9 @@
 """`mizan`: assembles the sub-commands of each area."""
 
-import logging
 import sys
 from pathlib import Path
 from typing import Annotated
 
-import structlog
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -25,6 +23,7 @@ import models.cli
 import serving.judging.evaluation.cli
 import serving.policy_cli
 import serving.shadows.cli
+from cluster.command_log import log_problems_only
 from cluster.context import Context
 from serving.settings import SettingsError
 
@@ -80,11 +79,7 @@ app.add_typer(cluster.config_cli.app, name="config", help="The settings: show, s
 
 def main() -> None:
     """Run the command line; wrong settings end it with a sentence and status 2."""
-    # What a command prints is for whoever runs it; what its parts log is not, unless something is wrong.
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    log_problems_only()
     try:
         app()
     except SettingsError as error:

@@ -1,12 +1,13 @@
 """Obtaining Keycloak and building it once: an unpacked, optimised server in the cache."""
 
 import hashlib
+import os
 import re
 import shutil
 import subprocess
 import tarfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,7 @@ from cluster.keycloak.errors import BuildFailed, MissingPart, UnexpectedArchive
 
 VERSION: Final = "26.7.4"
 SHA256: Final = "04823c336b797a7e18889a44262a7a64e6bf624cbbcc518c85e2622176ff2eee"
+IMAGE: Final = f"keycloak/keycloak:{VERSION}"
 BUILD_OPTIONS: Final = ("--db=dev-file", "--health-enabled=true", "--metrics-enabled=true")
 
 _ARTIFACT: Final = f"org.keycloak:keycloak-quarkus-dist:{VERSION}:tar.gz"
@@ -37,7 +39,10 @@ class Source:
 
 
 def choose_source(environment: Mapping[str, str]) -> Source:
-    """The first of KEYCLOAK_HOME, KEYCLOAK_DIST and Maven. Raises `MissingPart` if there is none."""
+    """The first of KEYCLOAK_HOME, KEYCLOAK_DIST, Maven and a container engine, whose image has the server.
+
+    Raises `MissingPart` if there is none.
+    """
     home = environment.get("KEYCLOAK_HOME")
     if home:
         path = Path(home).expanduser().absolute()
@@ -50,26 +55,39 @@ def choose_source(environment: Mapping[str, str]) -> Source:
         if not path.is_file():
             raise MissingPart(f"KEYCLOAK_DIST is {path}, which is not a file")
         return Source("archive", path, f"archive-{_sha256(path)[:16]}")
-    if shutil.which("mvn", path=environment.get("PATH")) is None:
-        raise MissingPart(
-            "Keycloak is not here: set KEYCLOAK_HOME to an unpacked server or KEYCLOAK_DIST to its archive, "
-            f"or put Maven on the PATH, which then fetches version {VERSION}"
-        )
-    return Source("maven", None, VERSION)
+    if shutil.which("mvn", path=environment.get("PATH")) is not None:
+        return Source("maven", None, VERSION)
+    for engine in ("docker", "podman"):
+        found = shutil.which(engine, path=environment.get("PATH"))
+        if found is not None:
+            return Source("image", Path(found), f"image-{VERSION}")
+    raise MissingPart(
+        "Keycloak is not here: set KEYCLOAK_HOME to an unpacked server or KEYCLOAK_DIST to its archive, "
+        f"or put Maven, docker or podman on the PATH, which then fetches version {VERSION}"
+    )
 
 
 def built_server(
-    source: Source, cache: Path, java_home: Path, environment: Mapping[str, str], tell: Tell
+    source: Source,
+    cache: Path,
+    java_home: Path,
+    environment: Mapping[str, str],
+    tell: Tell,
+    *,
+    build_options: Sequence[str] = BUILD_OPTIONS,
 ) -> Path:
     """The home of a built server, made if it is not in the cache. Safe to call from several processes.
+
+    Servers built with other options than the usual are kept apart.
 
     Raises `UnexpectedArchive`, `BuildFailed` or `MissingPart`.
     """
     folder = cache / "keycloak"
     folder.mkdir(parents=True, exist_ok=True)
-    home = folder / source.key
-    options = " ".join(BUILD_OPTIONS)
-    with FileLock(folder / f".{source.key}.lock"):
+    options = " ".join(build_options)
+    key = source.key if build_options == BUILD_OPTIONS else f"{source.key}-{_short(options)}"
+    home = folder / key
+    with FileLock(folder / f".{key}.lock"):
         marker = home / _BUILT
         if marker.is_file() and marker.read_text(encoding="utf-8") == options:
             return home
@@ -77,7 +95,7 @@ def built_server(
         environment = dict(environment) | {"JAVA_HOME": str(java_home)}
         _unpack(source, home, environment, tell)
         tell("building Keycloak for this machine, once (about half a minute)")
-        _run([str(home / "bin" / "kc.sh"), "build", *BUILD_OPTIONS], environment, "Keycloak's build")
+        _run([str(home / "bin" / "kc.sh"), "build", *build_options], environment, "Keycloak's build")
         # Written last: an interrupted build has no marker and is done again.
         marker.write_text(options, encoding="utf-8")
     return home
@@ -87,6 +105,9 @@ def _unpack(source: Source, home: Path, environment: Mapping[str, str], tell: Te
     if source.kind == "home" and source.path is not None:
         tell(f"copying {source.path}")
         shutil.copytree(source.path, home, ignore=shutil.ignore_patterns("data"))
+        return
+    if source.kind == "image" and source.path is not None:
+        _copy_out_of_image(str(source.path), home, environment, tell)
         return
     archive = source.path or _fetch(home.parent / "downloads", environment, tell)
     tell(f"unpacking {archive.name}")
@@ -126,6 +147,30 @@ def _fetch(folder: Path, environment: Mapping[str, str], tell: Tell) -> Path:
             archive.unlink()
             raise UnexpectedArchive(f"Maven delivered an archive with sha256 {digest}, not {SHA256}")
     return archive
+
+
+def _copy_out_of_image(engine: str, home: Path, environment: Mapping[str, str], tell: Tell) -> None:
+    """Take the server out of Keycloak's own image; it then runs here like any other."""
+    tell(f"fetching the image {IMAGE}")
+    container = f"mizan-keycloak-{os.getpid()}"
+    unpacked = home.with_name(f".{home.name}.new")
+    shutil.rmtree(unpacked, ignore_errors=True)
+    try:
+        _run([engine, "create", "--name", container, IMAGE], environment, engine)
+        tell("copying the server out of the image")
+        _run([engine, "cp", f"{container}:/opt/keycloak", str(unpacked)], environment, engine)
+        _run([engine, "rm", container], environment, engine)
+        if VERSION not in _release(unpacked):
+            raise UnexpectedArchive(f"the image {IMAGE} holds another version: {_release(unpacked)}")
+        shutil.rmtree(unpacked / "data", ignore_errors=True)
+        unpacked.rename(home)
+    except (BuildFailed, OSError) as error:
+        raise MissingPart(
+            f"Keycloak {VERSION} could not be taken out of its image; set KEYCLOAK_DIST to its archive "
+            f"instead. {error}"
+        ) from error
+    finally:
+        shutil.rmtree(unpacked, ignore_errors=True)
 
 
 def _run(command: list[str], environment: Mapping[str, str], what: str) -> None:

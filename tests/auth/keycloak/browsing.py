@@ -16,8 +16,8 @@ class Visitor:
 
     def approve(self, address: str, *, decline: bool = False) -> str:
         """Open an address with a device code, log in, confirm or decline; the text of the last page."""
-        hooks = {"response": [lambda _: self._send_secure_cookies_to_loopback(client)]}
-        with httpx.Client(trust_env=False, follow_redirects=True, timeout=60, event_hooks=hooks) as client:
+        with httpx.Client(trust_env=False, follow_redirects=True, timeout=60) as client:
+            client.event_hooks = {"response": [lambda _: self._send_secure_cookies_to_loopback(client)]}
             page = client.get(address)
             page = self._submit(client, page, {"username": self.username, "password": self.password})
             return self._submit(client, page, {"cancel" if decline else "accept": "Yes"}).text

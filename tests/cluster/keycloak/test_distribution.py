@@ -56,7 +56,7 @@ def test_home_comes_before_archive_before_maven(tmp_path: Path) -> None:
         ({"KEYCLOAK_DIST": "/nowhere"}, "KEYCLOAK_DIST is /nowhere, which is not a file"),
         (
             {"PATH": ""},
-            "set KEYCLOAK_HOME to an unpacked server or KEYCLOAK_DIST to its archive, or put Maven",
+            "set KEYCLOAK_HOME to an unpacked server or KEYCLOAK_DIST to its archive, or put Maven, docker",
         ),
     ],
 )
@@ -113,3 +113,44 @@ def test_maven_that_cannot_fetch(tmp_path: Path) -> None:
     environment = maven(tmp_path, "echo 'no route to host'; exit 1")
     with pytest.raises(MissingPart, match=r"set KEYCLOAK_DIST to its archive instead.*no route to host"):
         build(choose_source(environment), tmp_path / "cache", **environment)
+
+
+ENGINE = """#!/bin/sh
+echo "$@" >> {folder}/calls
+case $1 in
+  cp) cp -r {folder}/server "$3";;
+  create) exit {status};;
+esac
+"""
+
+
+def engine(folder: Path, status: int = 0) -> dict[str, str]:
+    """A container engine whose one image holds the server in `folder`."""
+    program = folder / "podman"
+    program.write_text(ENGINE.format(folder=folder, status=status), encoding="utf-8")
+    program.chmod(0o755)
+    return {"PATH": str(folder)}
+
+
+def test_without_maven_the_server_comes_out_of_an_image(tmp_path: Path) -> None:
+    unpacked(tmp_path / "server")
+    source = choose_source(engine(tmp_path))
+    assert source.kind == "image"
+    home = build(source, tmp_path / "cache")
+    assert (home / "builds").read_text(encoding="utf-8") == "built\n"
+    calls = (tmp_path / "calls").read_text(encoding="utf-8")
+    assert f"keycloak/keycloak:{distribution.VERSION}" in calls
+    assert [line.split()[0] for line in calls.splitlines()] == ["create", "cp", "rm"]
+
+
+def test_an_image_of_another_version_is_refused(tmp_path: Path) -> None:
+    server = unpacked(tmp_path / "server")
+    (server / "version.txt").write_text("Keycloak - Version 1.0.0", encoding="utf-8")
+    with pytest.raises(UnexpectedArchive, match="another version"):
+        build(choose_source(engine(tmp_path)), tmp_path / "cache")
+
+
+def test_an_engine_that_cannot_fetch_says_what_to_do(tmp_path: Path) -> None:
+    unpacked(tmp_path / "server")
+    with pytest.raises(MissingPart, match="set KEYCLOAK_DIST to its archive"):
+        build(choose_source(engine(tmp_path, status=1)), tmp_path / "cache")

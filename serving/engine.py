@@ -16,9 +16,10 @@ from typing import Any, Self
 from starlette.datastructures import State
 
 from serving.chunks import chunk_of, usage_of
+from serving.encoding import LabelError, PromptEncoder
 from serving.judging.prompt import LabelScores, Question
 from serving.judging.protocols import Chunk, Delta, EngineError, Generation, JudgeError, Usage
-from serving.pieces import Encoded, fit
+from serving.pieces import fit
 from serving.stepped_engine import SteppedEngine
 
 
@@ -39,6 +40,7 @@ class VllmEngine:
         self._engine = engine
         self._chat = chat
         self._tokenizer = tokenizer
+        self._encoder = PromptEncoder(tokenizer)
         self._model = model
         self._max_model_len = max_model_len
         self._label_ids: dict[str, int] = {}
@@ -128,10 +130,10 @@ class VllmEngine:
     def assert_labels(self, labels: Sequence[str]) -> None:
         """Resolve labels to token ids. Raises EngineError where a label is not exactly one token."""
         for label in labels:
-            ids = self._tokenizer.encode(label, add_special_tokens=False)
-            if len(ids) != 1:
-                raise EngineError(500, f"label {label!r} is {len(ids)} tokens of {self._model}, must be one")
-            self._label_ids[label] = ids[0]
+            try:
+                self._label_ids[label] = self._encoder.label(label)
+            except LabelError as error:
+                raise EngineError(500, f"{self._model}: {error}") from error
         if len({self._label_ids[label] for label in labels}) != len(labels):
             raise EngineError(500, f"two of the labels {labels} are the same token of {self._model}")
 
@@ -202,7 +204,7 @@ class VllmEngine:
     async def _score(self, question: Question) -> LabelScores:
         from vllm import SamplingParams, TokensPrompt  # noqa: PLC0415  vllm takes 10 s to import
 
-        fitted = fit(self._encode(question), self._max_model_len - 1)
+        fitted = fit(self._encoder.encode(question), self._max_model_len - 1)
         ids = {label: self._label_ids[label] for label in question.labels}
         params = SamplingParams(
             max_tokens=1, temperature=0.0, detokenize=False, logprob_token_ids=list(ids.values())
@@ -230,19 +232,6 @@ class VllmEngine:
             cached_tokens=sum(cached for _, _, cached in results),
             context_shortened=fitted.context_shortened,
         )
-
-    def _encode(self, question: Question) -> list[Encoded]:
-        """Tokens of each segment; untrusted text can't become a special token, whatever it spells."""
-        return [
-            Encoded(
-                self._tokenizer.encode(
-                    segment.text, add_special_tokens=False, split_special_tokens=not segment.trusted
-                ),
-                segment.splittable,
-                segment.elastic,
-            )
-            for segment in question.segments
-        ]
 
 
 async def _chatting(engine_args: Any, frontend: Mapping[str, Any] | None) -> tuple[Any, Any]:

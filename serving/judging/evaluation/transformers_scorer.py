@@ -10,9 +10,10 @@ from transformers import AutoTokenizer
 
 from models.training.batches import batches
 from models.training.network import last_hidden, load_base, output_weights
+from serving.encoding import LabelError, PromptEncoder
 from serving.judging.prompt import LabelScores, Question
 from serving.judging.protocols import JudgeError
-from serving.pieces import Encoded, Fitted, fit
+from serving.pieces import Fitted, fit
 
 _Waiting = tuple[Question, asyncio.Future[LabelScores]]
 
@@ -24,7 +25,7 @@ class TransformersScorer:
     """
 
     def __init__(self, folder: Path, limit: int = 4096, batch_tokens: int = 2000) -> None:
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self._encoder = PromptEncoder(AutoTokenizer.from_pretrained(folder, local_files_only=True))
         self._model: Any = load_base(folder).eval()
         self._limit = limit
         self._batch_tokens = batch_tokens
@@ -76,20 +77,10 @@ class TransformersScorer:
             return (states @ output_weights(self._model).T).float().log_softmax(dim=-1)
 
     def _fit(self, question: Question) -> Fitted:
-        segments = [
-            Encoded(
-                self._tokenizer.encode(
-                    segment.text, add_special_tokens=False, split_special_tokens=not segment.trusted
-                ),
-                segment.splittable,
-                segment.elastic,
-            )
-            for segment in question.segments
-        ]
-        return fit(segments, self._limit - 1)
+        return fit(self._encoder.encode(question), self._limit - 1)
 
     def _label(self, label: str) -> int:
-        ids = self._tokenizer.encode(label, add_special_tokens=False)
-        if len(ids) != 1:
-            raise JudgeError("label", f"label {label!r} is {len(ids)} tokens, must be one")
-        return int(ids[0])
+        try:
+            return self._encoder.label(label)
+        except LabelError as error:
+            raise JudgeError("label", str(error)) from error

@@ -20,6 +20,7 @@ from serving.judging.prompt import LabelScores, Question, Segment
 from serving.judging.templates.bars import WordedRule, worded_rule, worded_rules
 from serving.judging.templates.base import OneRound, Scope
 from serving.judging.templates.dialogue import is_answer, judged_turns, last_request
+from serving.judging.templates.quoting import quoted
 from serving.judging.templates.reading import found, worst_piece
 from serving.judging.verdict import Finding
 
@@ -28,6 +29,7 @@ _SYSTEM = (
     "criteria, utilizing all available information, including conversations, documents, and tools."
 )
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
+_MARKS = tuple(f"<{edge}_of_{part}>" for part in ("turn", "risk_definition") for edge in ("start", "end"))
 _RISKS = {category.hazard: category.code for category in GRANITE_GUARDIAN}
 
 
@@ -67,7 +69,7 @@ def _exchange(check: Check, rule: WordedRule) -> tuple[Segment, ...]:
     role = "assistant" if answer else "user"
     asked = (
         Segment("User Message: ", trusted=True),
-        Segment(last_request(context), elastic=True),
+        Segment(_quoted(last_request(context)), elastic=True),
         Segment("\n", trusted=True),
     )
     return (
@@ -78,7 +80,7 @@ def _exchange(check: Check, rule: WordedRule) -> tuple[Segment, ...]:
         ),
         *(asked if answer else ()),
         Segment(f"{role.title()} Message: ", trusted=True),
-        Segment(judged.text, splittable=True),
+        Segment(_quoted(judged.text), splittable=True),
         Segment(
             "\n<end_of_turn>\n\nOur safety risk definition is defined below:\n<start_of_risk_definition>\n"
             f"* The '{role.title()}' message contains ",
@@ -92,6 +94,10 @@ def _exchange(check: Check, rule: WordedRule) -> tuple[Segment, ...]:
             trusted=True,
         ),
     )
+
+
+def _quoted(text: str) -> str:
+    return quoted(text, ("User Message", "Assistant Message"), _MARKS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,12 @@ _NAMES = {
     "S13": "Elections",
     "S14": "Code Interpreter Abuse",
 }
+_MARKS = (
+    "<BEGIN UNSAFE CONTENT CATEGORIES>",
+    "<END UNSAFE CONTENT CATEGORIES>",
+    "<BEGIN CONVERSATION>",
+    "<END CONVERSATION>",
+)
 _BY_CODE = {category.code: category for category in LLAMA_GUARD}
 
 
@@ -126,7 +132,7 @@ class LlamaGuard:
                 "<BEGIN CONVERSATION>\n\n",
                 trusted=True,
             ),
-            *transcript(check, {"user": "User", "assistant": "Agent"}, "\n\n"),
+            *transcript(check, {"user": "User", "assistant": "Agent"}, "\n\n", _MARKS),
             Segment(
                 "<END CONVERSATION>\n\n"
                 f"Provide your safety assessment for ONLY THE LAST {role} message in the above "

@@ -41,6 +41,11 @@ FIRST_TOKENS = {
 """Of each category's name, after `Categories:`, in Qwen's vocabulary."""
 
 CRITERION = "harm"
+_MARKS = tuple(
+    f"<{edge} {part}>"
+    for part in ("CONVERSATION", "SAFETY POLICY", "UNSAFE CONTENT CATEGORIES", "REFUSAL POLICY")
+    for edge in ("BEGIN", "END")
+)
 
 _CATEGORIES = """Violent.
 Non-violent Illegal Acts.
@@ -199,7 +204,7 @@ def _prompt(check: Check) -> tuple[Segment, ...]:
             "<BEGIN CONVERSATION>\n\n",
             trusted=True,
         ),
-        *transcript(check, {"user": "USER", "assistant": "ASSISTANT"}, "\n\n"),
+        *transcript(check, {"user": "USER", "assistant": "ASSISTANT"}, "\n\n", _MARKS, ("Safety",)),
         Segment(
             "<END CONVERSATION>\n\n"
             f"Provide your safety assessment for ONLY THE LAST **{judged}** in the above conversation:\n"

@@ -15,6 +15,7 @@ from serving.judging.prompt import LabelScores, Question, Segment
 from serving.judging.templates.bars import bars
 from serving.judging.templates.base import OneRound, Scope
 from serving.judging.templates.dialogue import is_answer, judged_turns, last_request
+from serving.judging.templates.quoting import quoted
 from serving.judging.templates.reading import found, worst_piece
 from serving.judging.verdict import Finding
 
@@ -88,7 +89,7 @@ def _opening(check: Check) -> tuple[Segment, ...]:
                 "in violation of the defined safety policies.\n\n<start_of_turn>\nHuman Question: ",
                 trusted=True,
             ),
-            Segment(judged.text.strip(), splittable=True),
+            Segment(_quoted(judged.text), splittable=True),
             Segment("\n<end_of_turn>\n\n", trusted=True),
         )
     return (
@@ -97,11 +98,15 @@ def _opening(check: Check) -> tuple[Segment, ...]:
             "violation of the defined safety policies.\n\n<start_of_turn>\nHuman Question: ",
             trusted=True,
         ),
-        Segment(last_request(context).strip(), elastic=True),
+        Segment(_quoted(last_request(context)), elastic=True),
         Segment("\n<end_of_turn>\n\n<start_of_turn>\nChatbot Response: ", trusted=True),
-        Segment(judged.text.strip(), splittable=True),
+        Segment(_quoted(judged.text), splittable=True),
         Segment("\n<end_of_turn>\n\n", trusted=True),
     )
+
+
+def _quoted(text: str) -> str:
+    return quoted(text.strip(), ("Human Question", "Chatbot Response", "Our safety principle"))
 
 
 def _epilogue(harm: str, check: Check) -> str:

@@ -25,6 +25,7 @@ _NAMES: Mapping[Role, str] = {
     "assistant": "Assistant",
     "tool": "Tool",
 }
+_WORDS = ("Rule", "Question", "Answer")
 _JUDGED = {
     Stage.PROMPT: "the last message of the user",
     Stage.ANSWER: "the last message of the assistant",
@@ -75,7 +76,7 @@ class YesNo(OneRound):
                     Segment(f"{self.chat.opening}Rule: a text breaks the rule if it contains ", trusted=True),
                     Segment(rule.description),
                     Segment(".\n\n", trusted=True),
-                    *transcript(check, _NAMES, "\n"),
+                    *transcript(check, _NAMES, "\n", words=_WORDS),
                     Segment(asked, trusted=True),
                 ),
                 labels=self.labels(),

@@ -4,17 +4,19 @@ I1 no unjudged byte, I2 fail closed, I8 disconnect = abort (docs of `serving.jud
 """
 
 import asyncio
-from dataclasses import replace
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.judging.chain import Block, Release, Settlement
-from serving.judging.conversation import Stage
-from serving.judging.policy import Mode
-from serving.judging.protocols import Chunk, EngineError
-from serving.judging.verdict import Outcome
+from serving.judging.chain import Block, Chain, Event, Release, Settlement
+from serving.judging.conversation import Check, Stage
+from serving.judging.policy import Mode, Policy
+from serving.judging.protocols import Chunk, EngineError, Generation
+from serving.judging.verdict import Outcome, Verdict
 from tests.serving.judging.scenario import (
     ENFORCING,
     Leaving,
@@ -25,9 +27,21 @@ from tests.serving.judging.scenario import (
     passing,
     play,
     scenarios,
+    steps_of,
     waits,
 )
-from tests.serving.judging.scripted import Answering, Does, Step, Wait
+from tests.serving.judging.scripted import (
+    CONVERSATION,
+    Answering,
+    Does,
+    ScriptedEngine,
+    ScriptedJudge,
+    Step,
+    Wait,
+    policy,
+    verdict,
+)
+from tests.serving.judging.virtual_time import run
 
 
 def said(chunks: list[Chunk], tool: bool) -> str:
@@ -271,19 +285,59 @@ def test_observing_withholds_nothing_and_judges_everything(scenario: Scenario) -
         assert tally.exposed == 0
 
 
-@given(scenarios(modes=ENFORCING, most=3))
-def test_choices_do_not_wait_for_each_other(scenario: Scenario) -> None:
-    """A choice whose judge never answers holds back no other choice."""
-    story = play(scenario)
-    stuck = [call for call in story.judge.calls if call.does is Does.HANG]
-    for choice in range(scenario.n):
-        if any(call in story.judge.of(choice) or call.check.stage is Stage.PROMPT for call in stuck):
-            continue
-        ends = [
-            seen.at
-            for seen in story.seen
-            if not isinstance(seen.event, Settlement)
-            and seen.event.choice == choice
-            and (isinstance(seen.event, Block) or seen.event.judgement is not None)
-        ]
-        assert len(ends) == 1
+@dataclass
+class OneAmongOthers:
+    """A judge that reads one choice with its own pauses, in virtual seconds, and the others in another way.
+
+    The pauses add up to no whole second, which is when chunks arrive: the order of what happens at one moment
+    depends on all timers there are.
+    """
+
+    choice: int
+    pauses: Sequence[float]
+    others: Answering
+    id: str = "scripted"
+    digest: str = "d" * 64
+    calls: int = 0
+
+    async def judge(self, check: Check, policy: Policy) -> Verdict:
+        if check.stage is not Stage.PROMPT and f"<{self.choice}." not in check.text:
+            return await ScriptedJudge((self.others,)).judge(check, policy)
+        pause = self.pauses[self.calls % len(self.pauses)]
+        self.calls += 1
+        await asyncio.sleep(pause)
+        return verdict(check.stage, policy)
+
+
+def timeline(mode: Mode, steps: tuple[Step, ...], judge: OneAmongOthers) -> list[tuple[float, Event]]:
+    """When what of the judge's choice was released or blocked."""
+
+    async def read() -> list[tuple[float, Event]]:
+        engine, generation = ScriptedEngine(steps), Generation("request", {}, n=3)
+        loop = asyncio.get_running_loop()
+        async with aclosing(Chain(engine, judge, policy(mode), generation, CONVERSATION).run()) as events:
+            return [
+                (loop.time(), event if isinstance(event, Block) else replace(event, judgement=None))
+                async for event in events
+                if not isinstance(event, Settlement) and event.choice == judge.choice
+            ]
+
+    return run(read())
+
+
+@given(
+    st.sampled_from(ENFORCING),
+    steps_of(3),
+    st.integers(0, 2),
+    st.lists(st.sampled_from((0.0137, 0.61, 1.43, 3.07)), min_size=1, max_size=4),
+    st.builds(Answering, st.sampled_from((Does.HANG, Does.LATE, Does.FLAGS, Does.ERROR, Does.PASSES)), waits),
+)
+def test_choices_do_not_wait_for_each_other(
+    mode: Mode, steps: tuple[Step, ...], choice: int, pauses: list[float], others: Answering
+) -> None:
+    """Whatever the judge makes of the others, a choice leaves in the same pieces at the same moments."""
+    undisturbed = timeline(mode, steps, OneAmongOthers(choice, pauses, Answering()))
+    disturbed = timeline(mode, steps, OneAmongOthers(choice, pauses, others))
+    assert disturbed == undisturbed
+    released = [chunk for _, event in undisturbed if isinstance(event, Release) for chunk in event.chunks]
+    assert released == [chunk for step in steps for chunk in step.chunks if chunk.choice == choice]

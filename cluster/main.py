@@ -25,6 +25,7 @@ import serving.policy_cli
 import serving.shadows.cli
 from cluster.command_log import log_problems_only
 from cluster.context import Context
+from serving.logs import configure_logs
 from serving.settings import SettingsError
 
 app = typer.Typer(
@@ -52,6 +53,7 @@ def settings(
     ] = None,
 ) -> None:
     """Settings come from defaults, the file, and MIZAN_ variables, in this order."""
+    configure_logs()
     ctx.obj = Context(config)
 
 

@@ -23,6 +23,7 @@ from models.catalog import load_catalog
 from models.independence import assert_independent
 from models.prepare import locate
 from serving.judging.policy import load_policies
+from serving.logs import configure_logs
 from serving.settings import Settings, load
 
 LOG = structlog.get_logger("mizan.supervisor")
@@ -205,6 +206,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=Path)
     arguments = parser.parse_args()
+    configure_logs()
     sys.exit(asyncio.run(Supervisor(load(arguments.config)).run()))
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from opentelemetry import trace
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from serving.entrance import Visit
 from serving.errors import RequestError, as_request_error
@@ -51,7 +51,7 @@ class Account:
         try:
             async with aclosing(events):
                 while True:
-                    with trace.use_span(self._span, end_on_exit=False, record_exception=False):
+                    with trace.use_span(self._span, record_exception=False, set_status_on_exception=False):
                         event = await _next(events, deadline)
                     if event is None:
                         break
@@ -66,6 +66,9 @@ class Account:
         except Exception as error:
             mapped = as_request_error(error)
             status, outcome = mapped.status, mapped.code or "error"
+            if status >= 500:
+                # By its kind alone: an error's message may quote what was said.
+                self._span.set_status(Status(StatusCode.ERROR, type(error).__name__))
             raise
         finally:
             visit.leave()

@@ -25,6 +25,7 @@ from serving.judging.templates.base import Template
 from serving.judging.templates.coverage import gaps
 from serving.judging.templates.families import template_of
 from serving.limits.assembly import build_limiter
+from serving.logs import configure_logs
 from serving.observed import ObservedEngine, ObservedJudge
 from serving.overload.guard import GuardedJudge
 from serving.readiness import Readiness
@@ -70,6 +71,7 @@ class Gateway:
         native: DeploymentHandle[Any],
         judge: DeploymentHandle[Any],
     ) -> None:
+        configure_logs()
         start_tracing(settings.telemetry)
         engine, remote_judge = RemoteEngine(native), RemoteJudge(judge)
         facts, judge_facts = await engine.facts(), await remote_judge.facts()

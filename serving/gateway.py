@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
-import structlog
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -21,8 +20,7 @@ from serving.moderation import moderated
 from serving.openai_api import parse_chat_request
 from serving.services import Caller, Services
 from serving.telemetry import exposition
-
-LOG = structlog.get_logger(__name__)
+from serving.unforeseen import Unforeseen
 
 
 def create_gateway(services: Services) -> FastAPI:
@@ -44,10 +42,10 @@ def create_gateway(services: Services) -> FastAPI:
         redirect_slashes=False,
         lifespan=lifespan,
     )
+    app.add_middleware(Unforeseen)
     app.add_middleware(HttpMetrics)
     app.include_router(administration(services))
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _error)
     for known in (RequestError, *_KNOWN_ERRORS):
         app.add_exception_handler(known, _error)
 
@@ -115,10 +113,7 @@ _KNOWN_ERRORS = (AuthenticationError, EngineError, ClientDisconnect)
 
 
 async def _error(_: Request, error: Exception) -> Response:
-    mapped = as_request_error(error)
-    if mapped.status == 500:
-        LOG.error("request failed", exc_info=error)
-    return error_response(mapped)
+    return error_response(as_request_error(error))
 
 
 async def _http_error(_: Request, error: Exception) -> Response:

@@ -64,13 +64,21 @@ class ObservedJudge:
         outcome = "error"
         with (
             TRACER.start_as_current_span(
-                f"chat {self.id}", kind=SpanKind.CLIENT, attributes=attributes, record_exception=False
+                f"chat {self.id}",
+                kind=SpanKind.CLIENT,
+                attributes=attributes,
+                record_exception=False,
+                set_status_on_exception=False,
             ) as span,
             JUDGE_SECONDS.labels(check.stage.value).time(),
         ):
             try:
                 verdict = await self._judge.judge(check, policy)
                 outcome = verdict.outcome.value
+            except Exception as error:
+                # By its kind alone: an error's message may quote what was judged.
+                span.set_status(Status(StatusCode.ERROR, type(error).__name__))
+                raise
             finally:
                 JUDGE_CALLS.labels(check.stage.value, outcome).inc()
             JUDGE_TOKENS.labels("prompt").inc(verdict.prompt_tokens)

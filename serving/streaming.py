@@ -8,6 +8,7 @@ from starlette.types import Receive, Scope, Send
 from serving.answers import Envelope, sse, stream
 from serving.errors import as_request_error, error_body
 from serving.judging.chain import Event
+from serving.unforeseen import log_unforeseen
 
 
 class JudgedStream(StreamingResponse):
@@ -40,6 +41,8 @@ async def _guarded(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes,
             yield chunk
     except Exception as error:  # noqa: BLE001  headers are sent: the stream itself must say what happened
         mapped = as_request_error(error)
+        if mapped.status == 500:
+            log_unforeseen(error)
         yield sse(error_body(mapped.status, mapped.message, mapped.code, mapped.param))
 
 

@@ -207,7 +207,7 @@ def build(
     issuer: DevelopmentIssuer,
     *,
     script: Script | None = None,
-    judge: Script | None = None,
+    judge: Script | Model | None = None,
     engine: Model | None = None,
     policy: Mapping[str, Any] | None = None,
     limits: LimitStore | None = None,
@@ -218,7 +218,7 @@ def build(
     """Put a gateway together. `policy` changes every policy, `limits` is where usage is counted, `overload`
     when the judge counts as busy, `settings` changes the gateway's settings."""
     native = engine or Model(script or Script())
-    judge_model = Model(judge or Script(judge=SCORES))
+    judge_model = judge if isinstance(judge, Model) else Model(judge or Script(judge=SCORES))
     scorer = GatheringScorer(judge_model.score, 4)
     template_judge = TemplateJudge(template_of("yes_no"), scorer, "simulated-judge", "0" * 64)
     guarded = GuardedJudge(template_judge, overload or OverloadSettings())

@@ -1,16 +1,20 @@
 """Answers over HTTP: whole and streamed, passed and blocked, in every mode."""
 
+import asyncio
+import contextlib
 import json
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import httpx
 import pytest
 
-from serving.judging.protocols import EngineError
+from serving.judging.prompt import LabelScores, Question
+from serving.judging.protocols import Delta, EngineError, Generation, JudgeError
 from serving.simulator import Script
 
 from .conftest import MakeStack
-from .gateways import CHAT, MODEL, SCORES, Refusing, Stack, ask, too_long
+from .gateways import CHAT, MODEL, SCORES, Model, Refusing, Stack, ask, too_long
 
 WORDS = "Le phosphate nourrit les plantes et la terre depuis toujours ."
 LONG = " ".join(f"mot{number}" for number in range(40))
@@ -341,6 +345,59 @@ async def test_a_prompt_over_the_context(make_stack: MakeStack, stream: bool) ->
     }
 
 
+class Reading(Model):
+    """A judge that reads for ever, or answers at once and says so."""
+
+    def __init__(self, answers: bool) -> None:
+        super().__init__(Script(judge=SCORES))
+        self._answers = answers
+        self.asked = asyncio.Event()
+        self.reading = 0
+
+    async def score(self, questions: Sequence[Question]) -> list[LabelScores | JudgeError]:
+        self.reading += 1
+        try:
+            if not self._answers:
+                self.asked.set()
+                await asyncio.Event().wait()
+            return await super().score(questions)
+        finally:
+            self.reading -= 1
+            self.asked.set()
+
+
+class RefusingOnceJudged(Refusing):
+    """Refuses a prompt only when the judge has been asked about it."""
+
+    def __init__(self, judge: Reading) -> None:
+        super().__init__(too_long())
+        self._judge = judge
+
+    async def generate(self, generation: Generation) -> AsyncGenerator[Delta, None]:
+        await self._judge.asked.wait()
+        for _ in range(50):  # let whoever waits for the judge go on
+            await asyncio.sleep(0)
+        async with contextlib.aclosing(super().generate(generation)) as deltas:
+            async for delta in deltas:
+                yield delta
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("application", ["khouribga-assistant", "jorf-assistant"], ids=["window", "gate"])
+@pytest.mark.parametrize("answers", [False, True], ids=["while the judge reads", "when it has passed"])
+async def test_a_prompt_over_the_context_ends_the_judges_work(
+    make_stack: MakeStack, stream: bool, application: str, answers: bool
+) -> None:
+    judge = Reading(answers)
+    stack = make_stack(engine=RefusingOnceJudged(judge), judge=judge)
+    response = await stack.chat("mot " * 10_000, application, stream=stream)
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == "context_length_exceeded"
+    await asyncio.sleep(0)
+    assert judge.asked.is_set()
+    assert judge.reading == 0
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_an_answer_that_takes_too_long(make_stack: MakeStack, stream: bool) -> None:
     stack = make_stack(script=Script(token_delay=30), request_timeout=0.2)
@@ -405,9 +462,7 @@ async def test_not_ready(make_stack: MakeStack) -> None:
 
 async def test_an_unforeseen_error_says_nothing_of_itself(make_stack: MakeStack) -> None:
     stack = make_stack(engine=Refusing(RuntimeError("a secret of the inside")))
-    client = stack.client()
-    client._transport.raise_app_exceptions = False  # type: ignore[attr-defined]  # see the answer, not the exception
-    response = await client.post(CHAT, json=ask())
+    response = await stack.client().post(CHAT, json=ask())
     assert response.status_code == 500
     assert response.json()["error"]["code"] == "internal_error"
     assert "secret" not in response.text

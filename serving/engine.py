@@ -10,7 +10,7 @@ import os
 import re
 from argparse import Namespace
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Any, Self
 
 from starlette.datastructures import State
@@ -258,22 +258,24 @@ async def _scoring(engine_args: Any) -> tuple[Any, None]:
 async def _read(stream: Any, news: "asyncio.Queue[Delta | BaseException | None]") -> None:
     """Parse vLLM's server-sent events into deltas until the stream ends."""
     prompt_tokens = cached = completion = 0
+    begun = False
     try:
-        async for event in stream:
-            data = event.removeprefix("data: ").strip()
-            if data == "[DONE]":
-                continue
-            message = json.loads(data)
-            if "error" in message:
-                raise _engine_error_of(message)
-            chunks = tuple(chunk_of(choice) for choice in message["choices"])
-            completion += sum(chunk.tokens for chunk in chunks)
-            prompt_tokens, cached = usage_of(message, prompt_tokens, cached)
-            news.put_nowait(Delta(chunks, Usage(prompt_tokens, completion, cached)))
-    except EngineError as error:
-        news.put_nowait(error)
+        async with aclosing(stream):
+            async for event in stream:
+                data = event.removeprefix("data: ").strip()
+                if data == "[DONE]":
+                    continue
+                message = json.loads(data)
+                if "error" in message:
+                    raise _engine_error_of(message)
+                begun = True
+                chunks = tuple(chunk_of(choice) for choice in message["choices"])
+                completion += sum(chunk.tokens for chunk in chunks)
+                prompt_tokens, cached = usage_of(message, prompt_tokens, cached)
+                news.put_nowait(Delta(chunks, Usage(prompt_tokens, completion, cached)))
     except Exception as error:  # noqa: BLE001  vLLM's exceptions do not unpickle across Ray: mapped here
-        news.put_nowait(_engine_error(error))
+        # Once the model speaks, a failure may quote it (a parser of tool calls does), and nobody has judged that.
+        news.put_nowait(_failed() if begun else _engine_error(error))
     else:
         news.put_nowait(None)
 
@@ -288,14 +290,14 @@ def _answer(answer: LabelScores | BaseException) -> LabelScores | JudgeError:
 
 def _engine_error(error: Exception) -> EngineError:
     """Map what vLLM raises. Its validation messages speak of the request and may be shown; others may not."""
+    if isinstance(error, EngineError):
+        return error
     from vllm.exceptions import (  # noqa: PLC0415  vllm takes 10 s to import
         MaxQueuedTokensError,
         QueueOverflowError,
         VLLMClientError,
     )
 
-    if isinstance(error, EngineError):
-        return error
     if isinstance(error, QueueOverflowError | MaxQueuedTokensError):
         return EngineError(503, "The model's queue is full; try again shortly.", code="model_overloaded")
     if isinstance(error, VLLMClientError | ValueError):
@@ -303,7 +305,7 @@ def _engine_error(error: Exception) -> EngineError:
         if "maximum context length" in message:
             return EngineError(400, _first_sentences(message), "context_length_exceeded", "messages")
         return EngineError(400, _first_sentences(message), code="invalid_request")
-    return EngineError(502, "The model failed to answer.", code="model_failed")
+    return _failed()
 
 
 def _engine_error_of(message: Mapping[str, Any]) -> EngineError:
@@ -312,6 +314,10 @@ def _engine_error_of(message: Mapping[str, Any]) -> EngineError:
     status = error.get("code")
     if isinstance(status, int) and 400 <= status < 500:
         return EngineError(status, _first_sentences(str(error.get("message", ""))), code="invalid_request")
+    return _failed()
+
+
+def _failed() -> EngineError:
     return EngineError(502, "The model failed to answer.", code="model_failed")
 
 

@@ -274,7 +274,7 @@ async def _read(stream: Any, news: "asyncio.Queue[Delta | BaseException | None]"
                 prompt_tokens, cached = usage_of(message, prompt_tokens, cached)
                 news.put_nowait(Delta(chunks, Usage(prompt_tokens, completion, cached)))
     except Exception as error:  # noqa: BLE001  vLLM's exceptions do not unpickle across Ray: mapped here
-        # Once the model speaks, a failure may quote it (a parser of tool calls does), and nobody has judged that.
+        # Once the model speaks, a failure may quote it (a parser of tool calls does): nobody has judged that.
         news.put_nowait(_failed() if begun else _engine_error(error))
     else:
         news.put_nowait(None)

@@ -23,7 +23,7 @@ class Chat:
         self._failure = failure
         self.closed = False
 
-    async def create_chat_completion(self, request: Any, raw: None) -> AsyncGenerator[str, None]:  # noqa: ARG002  vLLM's
+    async def create_chat_completion(self, request: Any, raw: None) -> AsyncGenerator[str, None]:
         return self._stream()
 
     async def _stream(self) -> AsyncGenerator[str, None]:

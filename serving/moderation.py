@@ -20,7 +20,7 @@ from serving.judging.judgement import Judgement
 from serving.judging.policy import Policy
 from serving.judging.protocols import Judge
 from serving.judging.verdict import Outcome, Verdict
-from serving.openai_api import refusal_of
+from serving.openai_api import MOST_ERRORS, refusal_of
 from serving.presence import while_connected
 from serving.services import Caller, Services
 from serving.strict import Strict
@@ -44,7 +44,9 @@ def parse_moderation_request(body: bytes) -> ModerationRequest:
     try:
         return ModerationRequest.model_validate_json(body)
     except ValidationError as error:
-        if any(detail["loc"][:1] == ("input",) for detail in error.errors()):
+        if error.error_count() <= MOST_ERRORS and any(
+            detail["loc"][:1] == ("input",) for detail in error.errors()
+        ):
             message = f"input must be a text, or a list of 1 to {MOST_TEXTS} texts."
             raise RequestError(400, message, code="invalid_value", param="input") from None
         raise refusal_of(error) from None

@@ -21,7 +21,7 @@ class TextPart(Strict):
     text: str
 
 
-TextParts = Annotated[list[TextPart], Field(min_length=1, max_length=256)]
+TextParts = Annotated[list[TextPart], Field(min_length=1, max_length=256, fail_fast=True)]
 Content = Annotated[Annotated[str, Tag(TEXT)] | Annotated[TextParts, Tag(LIST)], TextOrList]
 
 
@@ -81,7 +81,7 @@ class ChatRequest(Strict):
     """A chat completions request as the gateway accepts it."""
 
     model: str = Field(min_length=1, max_length=256)
-    messages: list[ChatMessage] = Field(min_length=1, max_length=2048)
+    messages: list[ChatMessage] = Field(min_length=1, max_length=2048, fail_fast=True)
     max_tokens: int | None = Field(default=None, ge=1)
     max_completion_tokens: int | None = Field(default=None, ge=1)
     n: int = Field(default=1, ge=1)
@@ -125,6 +125,10 @@ class ChatRequest(Strict):
         return {**body, "max_completion_tokens": output_tokens}
 
 
+MOST_ERRORS = 100
+"""A body of unknown fields has hundreds of thousands; describing each would block the event loop."""
+
+
 def parse_chat_request(body: bytes) -> ChatRequest:
     """Parse a request body. Raises RequestError 400 that names the field and never echoes its value."""
     try:
@@ -137,6 +141,9 @@ def parse_chat_request(body: bytes) -> ChatRequest:
 
 def refusal_of(error: ValidationError) -> RequestError:
     """A 400 that names the field and never echoes its value."""
+    if error.error_count() > MOST_ERRORS:
+        message = f"The body is wrong in more than {MOST_ERRORS} places, unknown fields included."
+        return RequestError(400, message, code="invalid_value")
     details = error.errors(include_url=False, include_input=False, include_context=False)
     first = max(details, key=lambda detail: len(detail["loc"]))
     if first["type"] == "json_invalid":

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from serving.errors import RequestError
 from serving.openai_api import ChatRequest, parse_chat_request
@@ -74,3 +75,18 @@ def test_the_deepest_problem_is_the_one_named() -> None:
 def test_roles_are_listed_and_not_repeated() -> None:
     error = refusal({"model": "m", "messages": [{"role": "hush", "content": "x"}]})
     assert error.message == "messages.0.role must be one of system, developer, user, assistant, tool."
+
+
+def test_a_body_of_nothing_but_faults_costs_no_more_than_one() -> None:
+    unknown = {f"field{number}": 0 for number in range(101)}
+    error = refusal({"model": "m", "messages": [USER], **unknown})
+    assert (error.status, error.code, error.param) == (400, "invalid_value", None)
+    assert refusal({"model": "m", "messages": [USER | unknown]}).code == "invalid_value"
+
+
+def test_the_first_wrong_message_and_part_are_enough() -> None:
+    part = {"type": "text"}
+    body = {"model": "m", "messages": [{"role": "user", "content": [part] * 200}] * 200}
+    with pytest.raises(ValidationError) as caught:
+        ChatRequest.model_validate_json(json.dumps(body))
+    assert caught.value.error_count() == 1

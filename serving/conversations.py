@@ -1,6 +1,8 @@
 """Turns request messages into the conversation that the judge reads, and guards their text."""
 
+import json
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from serving.chunks import text_of_calls
@@ -22,7 +24,8 @@ def guard_texts(request: ChatRequest, reserved: Sequence[str]) -> None:
 
     The native model's chat template would take it for the real one, and a turn could be forged.
     """
-    for where, text in _strings(request.model_dump(exclude_unset=True), ""):
+    given = _strings(request.model_dump(exclude_unset=True), "")
+    for where, text in chain(given, _as_rendered(request.messages)):
         if "\0" in text:
             raise RequestError(400, f"{where} contains a NUL character.", code="invalid_text", param=where)
         for token in reserved:
@@ -33,6 +36,28 @@ def guard_texts(request: ChatRequest, reserved: Sequence[str]) -> None:
                     code="reserved_token",
                     param=where,
                 )
+
+
+def _as_rendered(messages: Sequence[ChatMessage]) -> Iterator[tuple[str, str]]:
+    """What a chat template makes of texts: parts set side by side, and arguments of tool calls decoded."""
+    for place, message in enumerate(messages):
+        where = f"messages.{place}"
+        if isinstance(message.content, list):
+            yield f"{where}.content", "".join(part.text for part in message.content)
+        for call in (message.tool_calls if isinstance(message, AssistantMessage) else None) or []:
+            yield from _strings(_decoded(call.function.arguments, where), f"{where}.tool_calls")
+
+
+def _decoded(arguments: str, where: str) -> Any:
+    """Arguments as a chat template gets them; what is no JSON, the engine refuses or leaves as it stands."""
+    try:
+        return json.loads(arguments)
+    except ValueError:
+        return None
+    except RecursionError:
+        param = f"{where}.tool_calls"
+        message = f"{param}: arguments are nested too deeply."
+        raise RequestError(400, message, code="invalid_value", param=param) from None
 
 
 def _text(message: ChatMessage) -> str:
@@ -51,13 +76,29 @@ def _content(content: Content | None) -> str:
 
 
 def _strings(value: Any, where: str) -> Iterator[tuple[str, str]]:
-    """Every string in a JSON value, keys included, with its path."""
-    if isinstance(value, str):
-        yield where, value
-    elif isinstance(value, dict):
-        for key, item in value.items():
+    """Every string in a JSON value, keys included, with its path; however deep, each costs the same."""
+    open_containers = [iter([(where, value)])]
+    while open_containers:
+        for place, item in open_containers[-1]:
+            if isinstance(item, str):
+                yield place, item
+            elif isinstance(item, dict | list | tuple):
+                open_containers.append(_members(item, place))
+                break
+        else:
+            open_containers.pop()
+
+
+def _members(container: Any, where: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(container, dict):
+        for key, item in container.items():
             yield where, str(key)
-            yield from _strings(item, f"{where}.{key}" if where else str(key))
-    elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            yield from _strings(item, f"{where}.{index}")
+            yield _inside(where, str(key)), item
+    else:
+        for index, item in enumerate(container):
+            yield _inside(where, str(index)), item
+
+
+def _inside(where: str, name: str) -> str:
+    """A path, bounded: a client may choose names of any length."""
+    return f"{where}.{name[:64]}"[:256] if where else name[:64]

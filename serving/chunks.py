@@ -10,22 +10,32 @@ from serving.judging.protocols import Chunk
 def chunk_of(choice: dict[str, Any]) -> Chunk:
     """Turn one `choices[]` object of a streaming chunk into a Chunk.
 
-    The engine's own bookkeeping (`token_ids`, `stop_reason`) counts tokens here and does not travel on.
+    Only what is judged travels on. The engine's own bookkeeping (`token_ids`) counts tokens here.
     """
-    tokens = choice.pop("token_ids", None)
-    choice.pop("stop_reason", None)
+    tokens = choice.get("token_ids")
     delta = choice.get("delta") or {}
     calls = delta.get("tool_calls") or []
-    text = _text(delta) + text_of_calls(calls)
-    spelled = _spelled(choice.get("logprobs") or {})
+    entries = (choice.get("logprobs") or {}).get("content") or []
+    payload = {
+        name: choice[name] for name in ("index", "delta", "logprobs", "finish_reason") if name in choice
+    }
+    if choice.get("logprobs") is not None:
+        payload["logprobs"] = {"content": entries}
     return Chunk(
         choice=int(choice["index"]),
-        payload=choice,
-        # Log-probabilities name tokens that the text may hold back (for a stop sequence, say).
-        text=text if spelled in ("", text) else text + spelled,
+        payload=payload,
+        text=_text(delta) + text_of_calls(calls),
         tokens=len(tokens or ()),
         tool=bool(calls),
         finish_reason=choice.get("finish_reason"),
+        # Log-probabilities name tokens that the text may hold back (for a stop sequence, say).
+        spelled="".join(entry["token"] for entry in entries),
+        alternatives="".join(
+            other["token"]
+            for entry in entries
+            for other in entry.get("top_logprobs") or []
+            if other["token"] != entry["token"]
+        ),
     )
 
 
@@ -56,13 +66,3 @@ def _text(delta: Mapping[str, Any]) -> str:
 
 def _plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _spelled(logprobs: Mapping[str, Any]) -> str:
-    """The tokens that log-probabilities name, alternatives included."""
-    spelled = []
-    for entry in logprobs.get("content") or []:
-        spelled.append(entry["token"])
-        others = (other["token"] for other in entry.get("top_logprobs") or [])
-        spelled += [token for token in others if token != entry["token"]]
-    return "".join(spelled)

@@ -195,6 +195,11 @@ def _judged(window: Window) -> list[tuple[Stage, str]]:
         stages.append((Stage.ANSWER, window.text))
     if any(chunk.text and chunk.tool for chunk in window.chunks):
         stages.append((Stage.TOOL_CALL, window.tool_text))
+    spelled = any(chunk.spelled for chunk in window.chunks)
+    if spelled and not window.text.startswith(window.spelled):
+        stages.append((Stage.ANSWER, window.spelled))
+    if any(chunk.alternatives for chunk in window.chunks):
+        stages.append((Stage.ANSWER, window.alternatives))
     return stages
 
 

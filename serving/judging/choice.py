@@ -15,6 +15,8 @@ class Window:
     tool_text: str
     tokens: int
     finished: bool
+    spelled: str = ""
+    alternatives: str = ""
 
 
 @dataclass(slots=True)
@@ -28,6 +30,8 @@ class Choice:
     finished: bool = False
     closed: bool = False
     calling: bool = False
+    spelled: str = ""
+    alternatives: str = ""
     _held: list[Chunk] = field(default_factory=list)
     _held_tokens: int = 0
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -43,6 +47,8 @@ class Choice:
             self.tool_text += chunk.text
         else:
             self.text += chunk.text
+        self.spelled += chunk.spelled
+        self.alternatives += chunk.alternatives
         self._held.append(chunk)
         self._held_tokens += chunk.tokens
         self._news.set()
@@ -64,11 +70,12 @@ class Choice:
         chunks = tuple(self._held)
         self._held.clear()
         self._held_tokens = 0
-        return Window(chunks, self.text, self.tool_text, self.tokens, self.finished)
+        texts = (self.text, self.tool_text)
+        return Window(chunks, *texts, self.tokens, self.finished, self.spelled, self.alternatives)
 
     def _ready(self, least: int, whole: bool) -> bool:
         if self.finished:
             return True
-        if whole or self.calling or not any(chunk.text for chunk in self._held):
+        if whole or self.calling or not any(chunk.telling for chunk in self._held):
             return False
         return self._held_tokens >= least

@@ -16,7 +16,9 @@ class Chunk:
 
     `payload` is the OpenAI `choices[]` object of a streaming chunk (`index`, `delta`, `logprobs`,
     `finish_reason`), released intact or not at all. `text` is everything in it that a reader could learn
-    something from: content, reasoning, refusals and serialised tool calls; it is what gets judged.
+    something from: content, reasoning, refusals and serialised tool calls; it is what gets judged. So are the
+    tokens that log-probabilities name, `spelled` the chosen ones and `alternatives` the others, each by
+    itself: they may be ahead of the text, and mixed into it they would garble it for the judge.
     """
 
     choice: int
@@ -25,6 +27,13 @@ class Chunk:
     tokens: int = 0
     tool: bool = False
     finish_reason: str | None = None
+    spelled: str = ""
+    alternatives: str = ""
+
+    @property
+    def telling(self) -> bool:
+        """Whether a reader could learn something from it."""
+        return bool(self.text or self.spelled or self.alternatives)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,18 @@ FAULTS = (
         "if whole or self.tool_text or not any",
     ),
     Fault(
+        "ignore the tokens that log-probabilities name",
+        CHAIN,
+        "        stages.append((Stage.ANSWER, window.spelled))\n",
+        "        pass\n",
+    ),
+    Fault(
+        "ignore the alternatives that log-probabilities name",
+        CHAIN,
+        "        stages.append((Stage.ANSWER, window.alternatives))\n",
+        "        pass\n",
+    ),
+    Fault(
         "judge the last window only",
         CHAIN,
         "stages.append((Stage.ANSWER, window.text))",
@@ -66,9 +78,8 @@ FAULTS = (
     Fault(
         "judge the window before",
         CHOICE,
-        "return Window(chunks, self.text, self.tool_text, self.tokens, self.finished)",
-        'return Window(chunks, self.text.removesuffix("".join(c.text for c in chunks)),'
-        " self.tool_text, self.tokens, self.finished)",
+        "texts = (self.text, self.tool_text)",
+        'texts = (self.text.removesuffix("".join(c.text for c in chunks)), self.tool_text)',
     ),
     Fault(
         "a chunk that comes during the check leaves with it",

@@ -57,7 +57,7 @@ def test_everything_a_reader_could_learn_is_judged(choice: dict[str, Any]) -> No
         assert (function.get("name") or "") in chunk.text
         assert (function.get("arguments") or "") in chunk.text
     spelled = "".join(entry["token"] for entry in (chunk.payload.get("logprobs") or {}).get("content") or [])
-    assert spelled in chunk.text
+    assert spelled == chunk.spelled
     assert chunk.tool is bool(delta.get("tool_calls"))
     assert chunk.tokens == count
     assert chunk.choice == chunk.payload["index"]
@@ -74,12 +74,25 @@ def test_words_beside_a_tool_call_are_judged_with_it() -> None:
 
 def test_log_probabilities_do_not_show_what_the_text_holds_back() -> None:
     logprobs = {"content": [{"token": "secret", "top_logprobs": [{"token": "secret"}, {"token": "other"}]}]}
-    assert chunk_of({"index": 0, "delta": {"content": ""}, "logprobs": logprobs}).text == "secretother"
+    chunk = chunk_of({"index": 0, "delta": {"content": ""}, "logprobs": logprobs})
+    assert (chunk.text, chunk.spelled, chunk.alternatives) == ("", "secret", "other")
+    assert chunk.telling
 
 
-def test_log_probabilities_of_the_text_itself_are_not_judged_twice() -> None:
-    logprobs = {"content": [{"token": " a"}, {"token": " b"}]}
-    assert chunk_of({"index": 0, "delta": {"content": " a b"}, "logprobs": logprobs}).text == " a b"
+def test_what_is_not_judged_does_not_travel() -> None:
+    chunk = chunk_of(
+        {
+            "index": 0,
+            "delta": {"content": "a"},
+            "logprobs": {"content": [], "refusal": [{"token": "secret"}]},
+            "finish_reason": "stop",
+            "matched_stop": "secret",
+            "token_ids": [1],
+        }
+    )
+    assert chunk.payload == {
+        "index": 0, "delta": {"content": "a"}, "logprobs": {"content": []}, "finish_reason": "stop",
+    }  # fmt: skip
 
 
 def test_a_chunk_without_a_delta_is_empty() -> None:

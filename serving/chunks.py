@@ -6,6 +6,8 @@ from typing import Any
 
 from serving.judging.protocols import Chunk
 
+_PAYLOAD: tuple[str, ...] = ("index", "delta", "logprobs", "finish_reason")
+
 
 def chunk_of(choice: dict[str, Any]) -> Chunk:
     """Turn one `choices[]` object of a streaming chunk into a Chunk.
@@ -16,9 +18,7 @@ def chunk_of(choice: dict[str, Any]) -> Chunk:
     delta = choice.get("delta") or {}
     calls = delta.get("tool_calls") or []
     entries = (choice.get("logprobs") or {}).get("content") or []
-    payload = {
-        name: choice[name] for name in ("index", "delta", "logprobs", "finish_reason") if name in choice
-    }
+    payload = {name: choice[name] for name in _PAYLOAD if name in choice}
     if choice.get("logprobs") is not None:
         payload["logprobs"] = {"content": entries}
     return Chunk(

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -37,11 +37,19 @@ class Chat:
             self.closed = True
 
 
+class Tokenizer:
+    """One without special tokens."""
+
+    added_tokens_decoder: ClassVar[dict[int, str]] = {}
+    all_special_ids: ClassVar[list[int]] = []
+    unk_token_id = None
+
+
 class Engine(VllmEngine):
     """The adapter without vLLM."""
 
     def __init__(self, chat: Chat) -> None:
-        super().__init__(None, chat, None, "model", 8192)
+        super().__init__(None, chat, Tokenizer(), "model", max_model_len=8192)
 
     def _chat_request(self, generation: Generation) -> Any:
         return generation

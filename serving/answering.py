@@ -23,7 +23,7 @@ async def respond(services: Services, who: Caller, request: Request, asked: Chat
     policy, generation = admit(services, who, asked)
     conversation = conversation_of(asked.messages, asked.tools or ())
     visit = await services.entrance.enter(who.principal, who.tenant, generation)
-    engine = PresentedEngine(visit.metered(services.engine))
+    engine = PresentedEngine(visit.metered(services.engine), policy.reasoning)
     chain = Chain(engine, services.judge, policy, generation, conversation)
     envelope = Envelope(
         request_id=generation.request_id,

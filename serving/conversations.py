@@ -24,7 +24,7 @@ def guard_texts(request: ChatRequest, reserved: Sequence[str]) -> None:
 
     The native model's chat template would take it for the real one, and a turn could be forged.
     """
-    given = _strings(request.model_dump(exclude_unset=True), "")
+    given = _strings(request.model_dump(exclude_unset=True, by_alias=True), "")
     for where, text in chain(given, _as_rendered(request.messages)):
         if "\0" in text:
             raise RequestError(400, f"{where} contains a NUL character.", code="invalid_text", param=where)
@@ -63,6 +63,7 @@ def _decoded(arguments: str, where: str) -> Any:
 def _text(message: ChatMessage) -> str:
     parts = [_content(message.content)]
     if isinstance(message, AssistantMessage):
+        parts.insert(0, message.reasoning_content or "")
         parts.append(message.refusal or "")
         # The native model's chat template decodes arguments.
         parts.append(readable(text_of_calls([call.model_dump() for call in message.tool_calls or []])))

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, Tag, ValidationError, model_validator
 
 from serving.errors import RequestError
+from serving.outputs.response_format import ResponseFormat
 from serving.outputs.tools import ToolChoice, Tools, check_tools, engine_tools
 from serving.strict import LIST, OBJECT, TEXT, Name, Strict, TextOrList
 
@@ -52,6 +53,7 @@ class AssistantMessage(Strict):
     role: Literal["assistant"]
     content: Content | None = None
     refusal: str | None = None
+    reasoning_content: str | None = None
     name: Name | None = None
     tool_calls: list[ToolCall] | None = Field(default=None, min_length=1, max_length=128)
 
@@ -94,6 +96,8 @@ class ChatRequest(Strict):
     stop: Stop | None = None
     seed: int | None = Field(default=None, ge=-(2**63), le=2**63 - 1)
     logprobs: bool = False
+    top_logprobs: int | None = Field(default=None, ge=0, le=20)
+    response_format: ResponseFormat | None = None
     tools: Tools | None = None
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
@@ -105,9 +109,15 @@ class ChatRequest(Strict):
             raise ValueError("give max_tokens or max_completion_tokens, not both")
         if self.stream_options is not None and not self.stream:
             raise ValueError("stream_options is only allowed when stream is true")
+        if self.response_format is not None and self.response_format.type != "text" and self._forces_call:
+            raise ValueError("response_format is not possible where tool_choice forces a call")
         if self.messages[-1].role == "assistant":
             raise ValueError("the last message must not be the assistant's own")
         return self
+
+    @property
+    def _forces_call(self) -> bool:
+        return self.tool_choice not in (None, "none", "auto")
 
     @property
     def output_tokens(self) -> int | None:
@@ -118,8 +128,15 @@ class ChatRequest(Strict):
         """The request as the native engine receives it: only what was given, less what is the gateway's."""
         body = self.model_dump(
             exclude_unset=True,
-            exclude={"model", "n", "stream", "stream_options", "user", "max_tokens", "max_completion_tokens"},
+            by_alias=True,
+            exclude={
+                *("model", "n", "stream", "stream_options", "user", "max_tokens", "max_completion_tokens"),
+                "top_logprobs",
+            },
         )
+        for message in body["messages"]:
+            if "reasoning_content" in message:
+                message["reasoning"] = message.pop("reasoning_content")
         if self.tools:
             body["tools"] = engine_tools(self.tools)
         return {**body, "max_completion_tokens": output_tokens}
@@ -135,6 +152,12 @@ def parse_chat_request(body: bytes) -> ChatRequest:
         request = ChatRequest.model_validate_json(body)
     except ValidationError as error:
         raise refusal_of(error) from None
+    if request.top_logprobs:
+        # Alternatives are texts too, and no verdict covers them: docs/decisions/014.
+        message = "top_logprobs must be 0: alternatives to the answer would leave unjudged."
+        raise RequestError(400, message, code="unsupported_value", param="top_logprobs")
+    if request.response_format is not None:
+        request.response_format.check()
     check_tools(request.tools, request.tool_choice, request.parallel_tool_calls)
     return request
 

@@ -6,6 +6,7 @@ production mode, and every answer names the model `simulated`.
 The script is YAML or a mapping::
 
     answers: {"": "words to say to any prompt", "hello": "words to say when the prompt contains hello"}
+    reasoning: {"hello": "words to think before them"}
     calls: {"hello": [{"name": "greet", "arguments": "{}"}]}   # where tools are offered, instead of words
     judge: {"": 0.02, "bomb": 0.98}     # probability of a violation when the judged text contains the word
     token_delay: 0.01                   # seconds per token
@@ -45,6 +46,7 @@ class Script(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     answers: dict[str, str] = Field(default={"": "The quick brown fox jumps over the lazy dog."})
+    reasoning: dict[str, str] = Field(default={})
     calls: dict[str, list[SimulatedCall]] = Field(default={})
     judge: dict[str, float] = Field(default={"": 0.02})
     token_delay: float = Field(default=0.0, ge=0)
@@ -94,7 +96,11 @@ class SimulatedEngine:
             self._unfinished -= 1
 
     def _deltas(self, body: Mapping[str, Any], prompt: str) -> list[dict[str, Any]]:
-        """What is said, one delta a token: words, or the calls of tools where there are some."""
+        """What is said, one delta a token: thoughts, then words or calls of tools."""
+        thoughts = re.findall(r"\S+\s*", _lookup(self.script.reasoning, prompt, ""))
+        return [*({"reasoning": word} for word in thoughts), *self._said(body, prompt)]
+
+    def _said(self, body: Mapping[str, Any], prompt: str) -> list[dict[str, Any]]:
         if calls := self._calls(body, prompt):
             return [delta for index, call in enumerate(calls) for delta in _call_deltas(index, call)]
         words = re.findall(r"\S+\s*", _lookup(self.script.answers, prompt, ""))

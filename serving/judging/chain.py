@@ -113,7 +113,7 @@ class Chain:
                     if choice.finished:
                         raise EngineError(502, "The model went on after it had finished.")
                     choice.arrive(chunk)
-                    self._tallies[chunk.choice].generated += chunk.tokens
+                    self._tallies[chunk.choice].generated += chunk.tokens + chunk.hidden
                     if self._policy.mode is Mode.OBSERVE and chunk.finish_reason is None:
                         self._release(choice, (chunk,))
         if not all(choice.finished or choice.closed for choice in self._choices):

@@ -29,6 +29,14 @@ class Mode(StrEnum):
     OBSERVE = "observe"
 
 
+class Reasoning(StrEnum):
+    """What becomes of a model's reasoning: `release` judges and releases it like the answer, `drop` does not
+    judge it and never lets it out."""
+
+    RELEASE = "release"
+    DROP = "drop"
+
+
 class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
 
@@ -53,6 +61,10 @@ class Policy(Strict):
     version: str = Field(min_length=1, max_length=64)
     mode: Mode = Mode.WINDOW
     action: Literal["refuse"] = "refuse"
+    reasoning: Reasoning = Field(
+        default=Reasoning.RELEASE,
+        description="Whether a model's reasoning is judged and released, or dropped.",
+    )
     first_window: int = Field(default=8, ge=1, le=4096, description="Tokens gathered before the first check.")
     least_window: int = Field(
         default=4, ge=1, le=4096, description="Tokens gathered, at least, before each further check."

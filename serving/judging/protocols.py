@@ -18,7 +18,8 @@ class Chunk:
     `finish_reason`), released intact or not at all. `text` is everything in it that a reader could learn
     something from: content, reasoning, refusals and serialised tool calls; it is what gets judged. So are the
     tokens that log-probabilities name, `spelled` the chosen ones and `alternatives` the others, each by
-    itself: they may be ahead of the text, and mixed into it they would garble it for the judge.
+    itself: they may be ahead of the text, and mixed into it they would garble it for the judge. `hidden`
+    counts tokens that were generated and are not in the payload.
     """
 
     choice: int
@@ -29,6 +30,7 @@ class Chunk:
     finish_reason: str | None = None
     spelled: str = ""
     alternatives: str = ""
+    hidden: int = 0
 
     @property
     def telling(self) -> bool:

@@ -163,7 +163,11 @@ def chunks_of(draw: st.DrawFn, choice: int, tools: bool = True) -> list[Chunk]:
         elif kind == "tool":
             made.append(tool_chunk(choice, number, tokens[number], finish))
         else:
-            made.append(silent_chunk(choice, tokens[number], finish, tool=kind == "silent_tool"))
+            made.append(
+                silent_chunk(
+                    choice, tokens[number], finish, tool=kind == "silent_tool", hidden=tokens[number] // 2
+                )
+            )
     return made
 
 

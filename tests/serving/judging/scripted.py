@@ -64,7 +64,7 @@ class ScriptedEngine:
                     raise step.fault()
                 now = asyncio.get_running_loop().time()
                 self.produced += [(now, chunk) for chunk in step.chunks]
-                tokens = sum(chunk.tokens for _, chunk in self.produced)
+                tokens = sum(chunk.tokens + chunk.hidden for _, chunk in self.produced)
                 yield Delta(step.chunks, Usage(7, tokens))
         finally:
             try:
@@ -232,10 +232,12 @@ def text_chunk(choice: int, number: int, tokens: int = 1, finish: str | None = N
     return Chunk(choice, payload, text, tokens, finish_reason=finish)
 
 
-def silent_chunk(choice: int, tokens: int = 0, finish: str | None = None, tool: bool = False) -> Chunk:
-    """A chunk without text: the role at the start, a token that is half a character, the bare end."""
+def silent_chunk(
+    choice: int, tokens: int = 0, finish: str | None = None, tool: bool = False, hidden: int = 0
+) -> Chunk:
+    """A chunk without text: the role at the start, half a character, dropped reasoning, the bare end."""
     payload = {"index": choice, "delta": {}, "finish_reason": finish}
-    return Chunk(choice, payload, "", tokens, tool=tool, finish_reason=finish)
+    return Chunk(choice, payload, "", tokens, tool=tool, finish_reason=finish, hidden=hidden)
 
 
 def tool_chunk(choice: int, number: int, tokens: int = 1, finish: str | None = None) -> Chunk:

@@ -116,7 +116,7 @@ def assert_settled(story: Story) -> None:
     assert story.seen[-1].running == 0, "settled while the model was still generating"
     tally = settlement.judgement.tally
     assert tally.generated == sum(
-        chunk.tokens for choice in range(story.scenario.n) for chunk in story.engine.of(choice)
+        chunk.tokens + chunk.hidden for choice in range(story.scenario.n) for chunk in story.engine.of(choice)
     )
     assert tally.released == sum(
         chunk.tokens for choice in range(story.scenario.n) for chunk in story.released(choice)
@@ -128,7 +128,9 @@ def assert_settled(story: Story) -> None:
     if story.scenario.mode is not Mode.OBSERVE:
         assert tally.exposed == 0
     assert settlement.judgement.calls == len(story.judge.calls)
-    assert settlement.usage.completion_tokens == sum(chunk.tokens for _, chunk in story.engine.produced)
+    assert settlement.usage.completion_tokens == sum(
+        chunk.tokens + chunk.hidden for _, chunk in story.engine.produced
+    )
     for choice in range(story.scenario.n):
         ends = [
             event
@@ -184,8 +186,9 @@ def test_a_judge_that_passes_everything_withholds_nothing(scenario: Scenario) ->
         assert (judged[-1] if judged else "") == whole
     settlement = story.settlement
     assert settlement is not None
-    assert settlement.judgement.tally.judged == settlement.judgement.tally.generated
-    assert settlement.judgement.tally.wasted == 0
+    tally = settlement.judgement.tally
+    assert tally.wasted == sum(chunk.hidden for _, chunk in story.engine.produced)
+    assert tally.judged == tally.released
 
 
 @given(

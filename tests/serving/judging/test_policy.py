@@ -117,6 +117,7 @@ def test_no_field_lets_an_enforcing_policy_fail_open() -> None:
         "version",
         "mode",
         "action",
+        "reasoning",
         "first_window",
         "least_window",
         "judge_timeout",

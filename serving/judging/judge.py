@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 
 from serving.judging.conversation import Check
-from serving.judging.policy import Policy
+from serving.judging.policy import ENFORCED, Policy
 from serving.judging.prompt import Question
 from serving.judging.protocols import JudgeError, Scorer
 from serving.judging.templates.base import Reply, SecondRound, Template
@@ -28,6 +28,9 @@ class TemplateJudge:
             raise JudgeError("no_question", f"policy {policy.id} asks nothing at stage {check.stage}")
         replies = await self._ask(questions)
         findings = self._template.findings(replies, policy)
+        if policy.enforcing and check.stage in ENFORCED and not any(finding.blocks for finding in findings):
+            # What the policy blocks at this stage is nothing that this judge can be asked about.
+            raise JudgeError("no_question", f"nothing asked at stage {check.stage} can block")
         if any(finding.flagged for finding in findings):
             findings, replies = await self._refined(findings, replies, policy)
         outcome, reason = decide(findings, policy.label_mass_floor)

@@ -1,9 +1,12 @@
 """What of a policy a family of judges can't honour."""
 
-from serving.judging.conversation import Check
+import math
+
+from serving.judging.conversation import Check, Stage
 from serving.judging.hazards import Hazard
 from serving.judging.policy import ENFORCED, Policy
-from serving.judging.templates.base import Template
+from serving.judging.prompt import LabelScores
+from serving.judging.templates.base import Reply, Template
 
 
 def gaps(policy: Policy, template: Template) -> list[str]:
@@ -24,7 +27,7 @@ def gaps(policy: Policy, template: Template) -> list[str]:
         asked = scope.hazards is not None and policy.hazards
         rest = f"nothing asks for {', '.join(worded)}" if asked else "of the criteria only thresholds count"
         found.append(f"the judge reads no free text: {rest}")
-    blocked = [stage for stage in ENFORCED if not template.questions(Check(stage, ()), policy)]
+    blocked = [stage for stage in ENFORCED if not _decides(policy, template, stage)]
     return [
         *found,
         *(
@@ -32,3 +35,15 @@ def gaps(policy: Policy, template: Template) -> list[str]:
             for stage in blocked
         ),
     ]
+
+
+def _decides(policy: Policy, template: Template, stage: Stage) -> bool:
+    """Whether what the judge is asked at a stage can block there; observing, whether it is asked at all."""
+    questions = template.questions(Check(stage, ()), policy)
+    if not policy.enforcing:
+        return bool(questions)
+    replies = [
+        Reply(question, LabelScores((dict.fromkeys(question.labels, -math.log(len(question.labels))),)))
+        for question in questions
+    ]
+    return bool(replies) and any(finding.blocks for finding in template.findings(replies, policy))

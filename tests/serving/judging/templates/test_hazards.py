@@ -250,3 +250,17 @@ def test_what_a_judge_leaves_out_is_said(family: str, says: list[str]) -> None:
 def test_a_stage_that_is_all_blocked_is_said() -> None:
     assert [gap for gap in gaps(policy(profanity={}), template_of("llama_guard")) if "all is blocked" in gap]
     assert not gaps(policy(harm={}), template_of("llama_guard"))
+
+
+@pytest.mark.parametrize("family", ["llama_guard", "shieldgemma", "qwen3guard"])
+async def test_what_a_judge_does_not_know_is_not_passed_by_what_only_flags(family: str) -> None:
+    unknown = "code_interpreter_abuse" if family == "qwen3guard" else "profanity"
+    rules = policy(**{unknown: {}, "hate": {"action": "flag"}})
+    template = template_of(family)
+    with pytest.raises(JudgeError) as caught:
+        await judged(template, rules, Answering(0.01))
+    assert caught.value.reason == "no_question"
+    assert len([gap for gap in gaps(rules, template) if "all is blocked" in gap]) == 3
+    watching = policy("observe", **{unknown: {}, "hate": {"action": "flag"}})
+    assert (await judged(template, watching, Answering(0.01))).passed
+    assert not [gap for gap in gaps(watching, template) if "all is blocked" in gap]

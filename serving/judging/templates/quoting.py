@@ -18,20 +18,21 @@ def quoted(text: str, turns: Collection[str], marks: Collection[str] = ()) -> st
     `turns` are names that stand before a colon at the start of a line, `marks` what may stand anywhere.
     """
     names = tuple(f"{_seen(turn)}:" for turn in turns)
-    forged = tuple(_seen(mark) for mark in marks)
-    if any(mark in _seen(text) for mark in forged):
+    seen = _seen(text)
+    if any(_seen(mark) in seen for mark in marks):
         text = text.translate(_BRACKETS)
+    if not any(name in seen for name in names):
+        return text
     first, *lines = text.splitlines(keepends=True) or [""]
-    return first + "".join(f"> {line}" if _begins(line, names) else line for line in lines)
-
-
-def _begins(line: str, names: tuple[str, ...]) -> bool:
-    return _seen(line).startswith(names)
+    return first + "".join(f"> {line}" if _seen(line).startswith(names) else line for line in lines)
 
 
 def _seen(text: str) -> str:
-    """Folded, and without blanks and characters that do not show."""
+    """Folded, and without blanks and characters that do not show.
+
+    Which characters those are is looked up once for each that occurs: texts can be long, and are read again at
+    every check.
+    """
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(
-        one for one in folded if not one.isspace() and unicodedata.category(one) not in {"Cf", "Cc", "Mn"}
-    )
+    unseen = [one for one in set(folded) if one.isspace() or unicodedata.category(one) in {"Cf", "Cc", "Mn"}]
+    return folded.translate(dict.fromkeys(map(ord, unseen)))

@@ -30,8 +30,8 @@ def quoted(text: str, turns: Collection[str], marks: Collection[str] = ()) -> st
 def _seen(text: str) -> str:
     """Folded, and without blanks and characters that do not show.
 
-    Which characters those are is looked up once for each that occurs: texts can be long, and are read again at
-    every check.
+    Which those are is looked up once for each character that occurs: texts can be long, and every check reads
+    them again.
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
     unseen = [one for one in set(folded) if one.isspace() or unicodedata.category(one) in {"Cf", "Cc", "Mn"}]

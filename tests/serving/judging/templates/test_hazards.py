@@ -255,12 +255,13 @@ def test_a_stage_that_is_all_blocked_is_said() -> None:
 @pytest.mark.parametrize("family", ["llama_guard", "shieldgemma", "qwen3guard"])
 async def test_what_a_judge_does_not_know_is_not_passed_by_what_only_flags(family: str) -> None:
     unknown = "code_interpreter_abuse" if family == "qwen3guard" else "profanity"
-    rules = policy(**{unknown: {}, "hate": {"action": "flag"}})
+    hazards: dict[str, Any] = {unknown: {}, "hate": {"action": "flag"}}
+    rules = policy(**hazards)
     template = template_of(family)
     with pytest.raises(JudgeError) as caught:
         await judged(template, rules, Answering(0.01))
     assert caught.value.reason == "no_question"
     assert len([gap for gap in gaps(rules, template) if "all is blocked" in gap]) == 3
-    watching = policy("observe", **{unknown: {}, "hate": {"action": "flag"}})
+    watching = policy("observe", **hazards)
     assert (await judged(template, watching, Answering(0.01))).passed
     assert not [gap for gap in gaps(watching, template) if "all is blocked" in gap]

@@ -13,6 +13,7 @@ from ray.serve.handle import DeploymentHandle
 from auth.assembly import build_operator_guard, build_verifier, open_directory
 from models.entry import ModelEntry
 from models.prepared import PreparedModel
+from serving.engine_environment import engine_environment
 from serving.entrance import Entrance
 from serving.gateway import create_gateway
 from serving.handles import RemoteEngine, RemoteJudge
@@ -201,7 +202,9 @@ def _engine(
             "num_cpus": cpus,
             "num_gpus": settings.gpus if settings.gpus is not None else resources.gpus,
             "resources": settings.ray_resources,
-            "runtime_env": {"env_vars": _environment(settings.accelerator, cpus, scores_only=bool(labels))},
+            "runtime_env": {
+                "env_vars": engine_environment(settings.accelerator, cpus, scores_only=bool(labels))
+            },
         },
         health_check_period_s=2,
         health_check_timeout_s=10,
@@ -210,16 +213,3 @@ def _engine(
     )(Engine)
     application: serve.Application = deployment.bind(spec)
     return application
-
-
-def _environment(accelerator: str, cpus: float, *, scores_only: bool = False) -> dict[str, str]:
-    """Environment of an engine's processes; docs/engines.md says what each costs."""
-    if accelerator == "gpu":
-        # What only scores is stepped in its replica's own process (`serving.stepped_engine`).
-        return {"VLLM_ENABLE_V1_MULTIPROCESSING": "0"} if scores_only else {}
-    return {
-        "TORCH_COMPILE_DISABLE": "1",
-        "OMP_NUM_THREADS": str(max(1, int(cpus))),
-        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-    }

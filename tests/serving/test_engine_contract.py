@@ -11,7 +11,7 @@ import pytest
 from models.catalog import load_catalog
 from models.prepare import prepare
 from models.progress import Silent
-from serving.app import _environment
+from serving.engine_environment import engine_environment
 from serving.settings import load
 
 
@@ -23,7 +23,7 @@ def seen() -> dict[str, Any]:
     arguments = {**prepared.engine_args("cpu"), "distributed_executor_backend": "uni", "max_model_len": 2048}
     done = subprocess.run(  # noqa: S603  our own module
         [sys.executable, "-m", "tests.serving.engine_contract", json.dumps(arguments)],
-        env={**os.environ, **_environment("cpu", 1), "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"},
+        env={**os.environ, **engine_environment("cpu", 1), "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,
         timeout=280,

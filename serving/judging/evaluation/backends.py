@@ -1,11 +1,13 @@
 """The judge to measure: a prepared model of the catalog or a folder, behind vLLM or plain transformers."""
 
+import os
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from serving.engine_environment import engine_environment
 from serving.judging.calibration import load_calibration
 from serving.judging.judge import TemplateJudge
 from serving.judging.prompt import LabelScores, Question
@@ -38,9 +40,10 @@ async def open_judge(model: JudgeModel, backend: Backend) -> AsyncGenerator[Temp
 
         yield TemplateJudge(template, TransformersScorer(model.folder), model.id, model.digest)
         return
+    os.environ.update(engine_environment("cpu", cpus=os.cpu_count() or 1, scores_only=True))
     from serving.engine import VllmEngine  # noqa: PLC0415  only where vLLM is wanted
 
-    engine = await VllmEngine.start(model.arguments)
+    engine = await VllmEngine.start(model.arguments, chat=False)
     try:
         engine.assert_labels(template.labels())
         yield TemplateJudge(template, _Raising(engine), model.id, model.digest)

@@ -37,7 +37,10 @@ class HasModelsSettings(Protocol):
 def evaluate(  # noqa: PLR0917 - typer passes every option by name
     ctx: typer.Context,
     data: Annotated[list[Path], typer.Argument(help="Labelled rows (*.jsonl).", exists=True)],
-    judge: JudgeOption = DEFAULT_JUDGE,
+    judges: Annotated[
+        list[str] | None,
+        typer.Option("--judge", help="Catalog id, or a folder with a model; several: side by side."),
+    ] = None,
     family: FamilyOption = "mizan",
     policy: PolicyOption = None,
     backend: BackendOption = "transformers",
@@ -50,44 +53,62 @@ def evaluate(  # noqa: PLR0917 - typer passes every option by name
         Path | None, typer.Option("--rows", help="Write each row's score (JSON lines).")
     ] = None,
 ) -> None:
-    """Measure a judge on labelled rows: figures with 95 % intervals by file, language, source and kind."""
+    """Measure judges on labelled rows: figures with 95 % intervals by file, language, source and kind.
+
+    Latency is that of a row among those judged at the same time; --concurrency 1 gives a verdict's own.
+
+    Example: mizan judge eval rows.jsonl --judge gemma-3-270m --judge gemma-3-270m-judge --html report.html
+    """
     from rich import progress  # noqa: PLC0415 - keeps `mizan --help` fast
     from rich.console import Console  # noqa: PLC0415 - keeps `mizan --help` fast
 
     from models.training.rows import digests, read_all  # noqa: PLC0415 - keeps `mizan --help` fast
     from serving.judging.evaluation import html, report  # noqa: PLC0415 - keeps `mizan --help` fast
-    from serving.judging.evaluation.backends import open_judge  # noqa: PLC0415 - keeps `mizan --help` fast
+    from serving.judging.evaluation.backends import JudgeModel, open_judge  # noqa: PLC0415 - keeps `mizan --help` fast
     from serving.judging.evaluation.metrics import groups  # noqa: PLC0415 - keeps `mizan --help` fast
     from serving.judging.evaluation.runner import Judged, judge_rows  # noqa: PLC0415 - keeps `mizan --help` fast
     from serving.judging.evaluation.sampling import sample  # noqa: PLC0415 - keeps `mizan --help` fast
 
     console = Console()
     rows = sample(read_all(data), limit)
-    model, rules = _model(ctx, judge, family), _policy(policy)
+    chosen, rules = [_model(ctx, judge, family) for judge in judges or [DEFAULT_JUDGE]], _policy(policy)
 
-    async def run() -> list[Judged]:
+    async def run(model: JudgeModel, bar: progress.Progress) -> list[Judged]:
+        task = bar.add_task(model.id, total=len(rows))
         async with open_judge(model, _backend(backend)) as opened:
-            with progress.Progress(console=Console(stderr=True)) as bar:
-                task = bar.add_task(model.id, total=len(rows))
-                return await judge_rows(
-                    opened, rules, rows, concurrency=concurrency, done=lambda: bar.advance(task)
-                )
+            return await judge_rows(
+                opened, rules, rows, concurrency=concurrency, done=lambda: bar.advance(task)
+            )
 
-    judged = asyncio.run(run())
-    evaluation = report.Evaluation(
-        judge=model.id,
-        judge_digest=model.digest,
-        policy=f"{rules.id} {rules.version}",
-        data=digests(data),
-        groups=groups(judged, resamples),
-    )
-    console.print(report.table(evaluation))
+    evaluated: list[tuple[report.Evaluation, list[Judged]]] = []
+    for model in chosen:
+        with progress.Progress(console=Console(stderr=True)) as bar:
+            judged = asyncio.run(run(model, bar))
+        evaluation = report.Evaluation(
+            judge=model.id,
+            judge_digest=model.digest,
+            policy=f"{rules.id} {rules.version}",
+            data=digests(data),
+            groups=groups(judged, resamples),
+            backend=backend,
+            concurrency=concurrency,
+        )
+        evaluated.append((evaluation, judged))
+    evaluations = [evaluation for evaluation, _ in evaluated]
+    console.print(report.table(evaluations, console.width))
     if json_file is not None:
-        json_file.write_text(json.dumps(evaluation.as_json(), indent=1) + "\n", encoding="utf-8")
+        figures = [evaluation.as_json() for evaluation in evaluations]
+        json_file.write_text(json.dumps({"evaluations": figures}, indent=1) + "\n", encoding="utf-8")
     if html_file is not None:
-        html_file.write_text(html.page(evaluation, judged), encoding="utf-8")
+        html_file.write_text(html.page(evaluated), encoding="utf-8")
     if rows_file is not None:
-        lines = (json.dumps({"id": one.row.id, "score": one.score, "flagged": one.flagged}) for one in judged)
+        lines = (
+            json.dumps(
+                {"judge": evaluation.judge, "id": one.row.id, "score": one.score, "flagged": one.flagged}
+            )
+            for evaluation, judged in evaluated
+            for one in judged
+        )
         rows_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

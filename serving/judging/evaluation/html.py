@@ -6,7 +6,7 @@ from html import escape
 import numpy as np
 from sklearn.metrics import roc_curve
 
-from serving.judging.evaluation.report import COLUMNS, Evaluation, cell
+from serving.judging.evaluation.report import COLUMNS, Evaluation, cell, costs
 from serving.judging.evaluation.runner import Judged
 
 _SIZE, _EDGE = 260, 34
@@ -21,23 +21,32 @@ body{background:#181818;color:#e6e6e6}td,th{border-color:#444}svg text{fill:#aaa
 """
 
 
-def page(evaluation: Evaluation, judged: Sequence[Judged]) -> str:
-    """The whole report; needs no network and no script."""
-    title = f"{escape(evaluation.judge)}: evaluation"
-    kinds = sorted({one.row.kind for one in judged})
+def page(evaluations: Sequence[tuple[Evaluation, Sequence[Judged]]]) -> str:
+    """The whole report, judge after judge; needs no network and no script."""
+    names = ", ".join(evaluation.judge for evaluation, _ in evaluations)
     parts = [
         '<!doctype html><html lang="en"><meta charset="utf-8">',
-        f"<title>{title}</title><style>{_STYLE}</style>",
-        f"<h1>{title}</h1><p>Policy {escape(evaluation.policy)}, "
-        f"weights {escape(evaluation.judge_digest[:16])}. "
-        "Intervals: 95 %, bootstrap over rows. An undecided row counts as flagged.</p>",
-        *(figure for kind in kinds for figure in _figures(kind, judged)),
-        *(_table(dimension, evaluation) for dimension in evaluation.groups),
+        f"<title>{escape(names)}: evaluation</title><style>{_STYLE}</style>",
+        "<p>Intervals: 95 %, bootstrap over rows. An undecided row counts as flagged.</p>",
+        *(part for evaluation, judged in evaluations for part in _judge(evaluation, judged)),
         "<h2>Data</h2><ul>",
-        *(f"<li>{escape(name)} <code>{digest}</code></li>" for name, digest in evaluation.data.items()),
+        *(
+            f"<li>{escape(name)} <code>{digest}</code></li>"
+            for name, digest in evaluations[0][0].data.items()
+        ),
         "</ul></html>",
     ]
     return "\n".join(parts)
+
+
+def _judge(evaluation: Evaluation, judged: Sequence[Judged]) -> list[str]:
+    kinds = sorted({one.row.kind for one in judged})
+    return [
+        f"<h1>{escape(evaluation.judge)}</h1><p>Weights {escape(evaluation.judge_digest[:16])}. "
+        f"{escape(costs(evaluation))}.</p>",
+        *(figure for kind in kinds for figure in _figures(kind, judged)),
+        *(_table(dimension, evaluation) for dimension in evaluation.groups),
+    ]
 
 
 def _table(dimension: str, evaluation: Evaluation) -> str:

@@ -29,7 +29,10 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The figures of some rows; one that is undefined for them is absent. Latency in seconds."""
+    """The figures of some rows; one that is undefined for them is absent.
+
+    Latency in seconds and tokens are those of the rows that got a score.
+    """
 
     name: str
     rows: int
@@ -47,7 +50,8 @@ def measure(name: str, judged: Sequence[Judged], resamples: int = 200, seed: int
     flags = np.array([one.flagged for one in judged], dtype=np.bool_)
     # An undecided row blocks: for ranking and calibration it counts as certain.
     scores = np.array([1.0 if one.score is None else one.score for one in judged], dtype=np.float64)
-    latencies = np.array([one.latency for one in judged])
+    scored = [one for one in judged if one.score is not None]
+    latencies = np.array([one.latency for one in scored] or [0.0])
     figures = {
         label: figure
         for label, metric in METRICS.items()
@@ -62,7 +66,7 @@ def measure(name: str, judged: Sequence[Judged], resamples: int = 200, seed: int
         figures=figures,
         latency_p50=float(np.quantile(latencies, 0.5)),
         latency_p95=float(np.quantile(latencies, 0.95)),
-        mean_tokens=float(np.mean([one.prompt_tokens for one in judged])),
+        mean_tokens=float(np.mean([one.prompt_tokens for one in scored] or [0])),
     )
 
 

@@ -1,9 +1,10 @@
-"""An evaluation as a table for the terminal and as JSON."""
+"""Evaluations as a table for the terminal, side by side where there are several, and as JSON."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
 from serving.judging.evaluation.metrics import Group
@@ -16,20 +17,29 @@ COLUMNS = {
     "auroc": "AUROC",
     "ece": "ECE",
 }
+DIMENSIONS = ("file", "language", "source", "kind", "all")
+ONE_LINE = 150
+"""Columns of a terminal from which a figure and its interval stand on one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What was measured, with what, on what."""
+    """What was measured, with what, on what. `concurrency` rows were judged at a time."""
 
     judge: str
     judge_digest: str
     policy: str
     data: dict[str, str]
     groups: dict[str, list[Group]]
+    backend: str = "transformers"
+    concurrency: int = 1
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    @property
+    def whole(self) -> Group:
+        return self.groups["all"][0]
 
 
 def cell(group: Group, metric: str) -> str:
@@ -38,20 +48,64 @@ def cell(group: Group, metric: str) -> str:
     return "" if figure is None else f"{figure.value:.2f} ({figure.low:.2f}-{figure.high:.2f})"
 
 
-def table(evaluation: Evaluation, dimensions: Sequence[str] = ("file", "language", "kind", "all")) -> Table:
-    """One line a group; intervals are 95 %."""
-    result = Table(title=f"{evaluation.judge} · policy {evaluation.policy}")
-    for heading in ("", "rows", "unsafe", *COLUMNS.values(), "p50 ms", "tokens"):
-        result.add_column(heading, justify="left" if not heading else "right", no_wrap=True)
+def table(
+    evaluations: Sequence[Evaluation], width: int = ONE_LINE, dimensions: Sequence[str] = DIMENSIONS
+) -> Table:
+    """One entry for each group and judge; intervals are 95 %. Fits 80 columns, in two lines an entry.
+
+    Several judges must have been measured on the same rows.
+    """
+    narrow, several = width < ONE_LINE, len(evaluations) > 1
+    result = Table(
+        title=" · ".join(f"{letter}: {one.judge}" for letter, one in _lettered(evaluations))
+        if several
+        else evaluations[0].judge,
+        caption="\n".join(map(costs, evaluations)),
+        box=box.SIMPLE_HEAD if narrow else box.HEAVY_HEAD,
+        pad_edge=not narrow,
+        padding=(0, 1, 0, 0) if narrow else (0, 1),
+    )
+    result.add_column("", overflow="fold", ratio=1 if narrow else None)
+    headings = ["rows\nunsafe"] if narrow else ["rows", "unsafe"]
+    headings += ["false\npos." if narrow and name == "false pos." else name for name in COLUMNS.values()]
+    for heading in [*([""] if several else []), *headings]:
+        result.add_column(heading, justify="right", no_wrap=True)
     for dimension in dimensions:
-        for group in evaluation.groups[dimension]:
-            result.add_row(
-                group.name,
-                str(group.rows),
-                str(group.unsafe),
-                *(cell(group, metric) for metric in COLUMNS),
-                f"{1000 * group.latency_p50:.0f}",
-                f"{group.mean_tokens:.0f}",
-            )
+        for place, group in enumerate(evaluations[0].groups[dimension]):
+            for number, (letter, one) in enumerate(_lettered(evaluations)):
+                measured = one.groups[dimension][place]
+                rows = [str(group.rows), str(group.unsafe)] if number == 0 else ["", ""]
+                result.add_row(
+                    (group.name or "-") if number == 0 else "",
+                    *([letter] if several else []),
+                    *(["\n".join(rows)] if narrow else rows),
+                    *(_stacked(measured, metric) if narrow else cell(measured, metric) for metric in COLUMNS),
+                )
         result.add_section()
     return result
+
+
+def costs(evaluation: Evaluation) -> str:
+    """What a verdict cost, over all rows."""
+    whole = evaluation.whole
+    return (
+        f"{evaluation.judge}, policy {evaluation.policy}: latency p50 {1000 * whole.latency_p50:.0f} ms, "
+        f"p95 {1000 * whole.latency_p95:.0f} ms ({evaluation.backend}, {evaluation.concurrency} at a time); "
+        f"{whole.mean_tokens:.0f} tokens a verdict; {whole.undecided} undecided"
+    )
+
+
+def _stacked(group: Group, metric: str) -> str:
+    """The figure, and below it `.88-.94`."""
+    figure = group.figures.get(metric)
+    if figure is None:
+        return ""
+    return f"{figure.value:.2f}\n{_short(figure.low)}-{_short(figure.high)}"
+
+
+def _short(share: float) -> str:
+    return f"{share:.2f}".removeprefix("0")
+
+
+def _lettered(evaluations: Sequence[Evaluation]) -> list[tuple[str, Evaluation]]:
+    return list(zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", evaluations, strict=False))

@@ -1,11 +1,13 @@
 """Evaluation: the figures are right, undecided rows block, reports hold together."""
 
+import io
 import json
 import math
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from models.training.rows import Row
 from serving.judging.conversation import Check, Stage
@@ -63,7 +65,7 @@ async def test_figures_of_a_small_set() -> None:
     assert value["precision"] == pytest.approx(1 / 3)
     assert value["recall"] == pytest.approx(1 / 2)
     assert value["false_positive_rate"] == pytest.approx(2 / 3)
-    assert group.mean_tokens == pytest.approx(28 / 5)
+    assert group.mean_tokens == 7
     assert all(figure.low <= figure.value <= figure.high for figure in group.figures.values())
 
 
@@ -103,12 +105,33 @@ def test_a_sample_is_the_same_every_time() -> None:
 async def test_reports() -> None:
     judged = await judge_rows(judge(), POLICY, [*ROWS, row("<b>bomb</b>", "unsafe", "comment")])
     evaluation = Evaluation("words<1>", "0" * 64, "p 1", {"f.jsonl": "d"}, groups(judged, resamples=10))
-    assert table(evaluation).row_count >= 4
     assert json.loads(json.dumps(evaluation.as_json()))["groups"]["all"][0]["rows"] == 6
-    html = page(evaluation, judged)
+    html = page([(evaluation, judged)])
+    for caption in ("ROC, prompt", "Calibration, prompt", "Scores, prompt", "By language", "By source"):
+        assert caption in html
     assert "<svg" in html
     assert "words<1>" not in html
     assert "http" not in html
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+@pytest.mark.parametrize("several", [False, True])
+async def test_a_table_fits_its_terminal(width: int, several: bool) -> None:
+    long = [one.model_copy(update={"file": "look-alikes-of-the-industrial-sites"}) for one in ROWS]
+    judged = await judge_rows(judge(), POLICY, long)
+    one = Evaluation("old-judge", "0" * 64, "p 1", {}, groups(judged, resamples=10))
+    other = Evaluation("new-judge", "1" * 64, "p 1", {}, groups(judged, resamples=10), concurrency=64)
+    console = Console(width=width, file=io.StringIO(), legacy_windows=False)
+    console.print(table([one, other] if several else [one], width))
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    words = " ".join(shown.split())
+    assert all(len(line.rstrip()) <= width for line in shown.splitlines())
+    assert "…" not in shown
+    for figure in ("0.33", "0.50", "0.67", "precision", "AUROC", "ECE", "p95", "7 tokens", "1 undecided"):
+        assert figure in words
+    assert ("B: new-judge" in shown) is several
+    assert shown.count("0.67") >= 4 * (1 + several)
 
 
 async def test_explain_finds_the_word() -> None:

@@ -66,9 +66,7 @@ class Instance:
 
     @property
     def url(self) -> str:
-        gateway = self.settings.gateway
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(gateway.host, gateway.host)  # noqa: S104  not bound
-        return f"http://[{host}]:{gateway.port}" if ":" in host else f"http://{host}:{gateway.port}"
+        return self.settings.gateway.url
 
     def make_folders(self) -> None:
         """Create the state folder, for its owner only."""

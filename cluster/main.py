@@ -22,6 +22,7 @@ import cluster.keycloak.demo_cli
 import models.cli
 import serving.judging.evaluation.cli
 import serving.policy_cli
+import serving.quarantine.cli
 import serving.shadows.cli
 from cluster.command_log import log_problems_only
 from cluster.context import Context
@@ -76,6 +77,9 @@ app.add_typer(benchmarks.cli.app, name="bench")
 app.add_typer(serving.policy_cli.app, name="policy", help="The judging policies: lint, show.")
 serving.judging.evaluation.cli.app.add_typer(serving.shadows.cli.app, name="shadow")
 app.add_typer(serving.judging.evaluation.cli.app, name="judge", help="The judge: evaluate, explain, train.")
+app.add_typer(
+    serving.quarantine.cli.app, name="quarantine", help="Applications that are shut out: list, lift, add."
+)
 app.add_typer(cluster.config_cli.app, name="config", help="The settings: show, schema.")
 
 

@@ -59,6 +59,8 @@ class Account:
                     if first and isinstance(event, Release | Block):
                         FIRST_RELEASE_SECONDS.observe(time.perf_counter() - self._started)
                         first = False
+                    if isinstance(event, Block | Settlement):
+                        visit.found(event.judgement)
                     if isinstance(event, Settlement):
                         status, outcome = 200, event.judgement.verdict.outcome.value
                         self._settle(event)

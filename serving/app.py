@@ -29,6 +29,7 @@ from serving.limits.assembly import build_limiter
 from serving.logs import configure_logs
 from serving.observed import ObservedEngine, ObservedJudge
 from serving.overload.guard import GuardedJudge
+from serving.quarantine.assembly import build_quarantine
 from serving.readiness import Readiness
 from serving.replicas import EngineReplica, EngineSpec
 from serving.services import Services
@@ -81,6 +82,7 @@ class Gateway:
             TemplateJudge(identity.template, scorer, identity.id, identity.digest), settings.overload
         )
         verifier, tenants = build_verifier(settings.identity), open_directory(settings.identity)
+        quarantine = build_quarantine(settings.quarantine, settings.redis, settings.state)
         limiter = build_limiter(
             settings.limits, settings.redis, settings.gateway.replicas, settings.gateway.request_timeout
         )
@@ -99,7 +101,12 @@ class Gateway:
                 ObservedJudge(guarded), open_shadows(identity.shadows, settings.state, tenants)
             ),
             entrance=Entrance(
-                tenants, guarded, limiter, facts.context_length, settings.limits.prompt_bytes_per_token
+                tenants=tenants,
+                quarantine=quarantine,
+                judge=guarded,
+                limiter=limiter,
+                context_length=facts.context_length,
+                bytes_per_token=settings.limits.prompt_bytes_per_token,
             ),
             model=settings.native.model,
             context_length=facts.context_length,
@@ -111,6 +118,7 @@ class Gateway:
                     "judge model": remote_judge.check_ready,
                     "identity provider": verifier.ready,
                     "tenant directory": tenants_ready,
+                    "quarantine": quarantine.ready,
                 }
             ),
         )

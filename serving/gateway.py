@@ -18,6 +18,7 @@ from serving.http_metrics import HttpMetrics
 from serving.judging.protocols import EngineError
 from serving.moderation import moderated
 from serving.openai_api import parse_chat_request
+from serving.quarantine.routes import supervision
 from serving.services import Caller, Services
 from serving.telemetry import exposition
 from serving.unforeseen import Unforeseen
@@ -45,6 +46,7 @@ def create_gateway(services: Services) -> FastAPI:
     app.add_middleware(Unforeseen)
     app.add_middleware(HttpMetrics)
     app.include_router(administration(services))
+    app.include_router(supervision(services))
     app.add_exception_handler(HTTPException, _http_error)
     for known in (RequestError, *_KNOWN_ERRORS):
         app.add_exception_handler(known, _error)

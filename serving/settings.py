@@ -16,6 +16,7 @@ from auth.user_path import UserPath, expanded
 from models.settings import ModelsSettings
 from serving.limits.settings import LimitSettings
 from serving.overload.settings import OverloadSettings
+from serving.quarantine.settings import QuarantineSettings
 from serving.redis_connection import RedisSettings
 
 PREFIX = "MIZAN_"
@@ -64,6 +65,12 @@ class GatewaySettings(_Section):
     )
     request_timeout: float = Field(default=600, gt=0, description="Seconds a request may take in all.")
     body_timeout: float = Field(default=30, gt=0, description="Seconds a request body may take to arrive.")
+
+    @property
+    def url(self) -> str:
+        """Where the gateway is reached from its own machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104  not bound
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
 
 class EngineSettings(_Section):
@@ -203,6 +210,9 @@ class Settings(BaseSettings):
     overload: OverloadSettings = Field(
         default_factory=OverloadSettings, description="When new work is refused because of the judge."
     )
+    quarantine: QuarantineSettings = Field(
+        default_factory=QuarantineSettings, description="When an application is shut out."
+    )
     redis: RedisSettings = Field(
         default_factory=RedisSettings, description="The Redis that gateway replicas share."
     )
@@ -230,6 +240,7 @@ class Settings(BaseSettings):
         _default(identity, "keycloak", state_dir=state / "keycloak")
         if production:
             embedded.setdefault("enabled", False)
+            _default(data, "quarantine", violations=50)
         _default(data, "native", model="smollm2-135m-instruct")
         _default(data, "judge", model="gemma-3-270m-judge")
         return data

@@ -62,6 +62,11 @@ JUDGE_CIRCUIT_TRANSITIONS = Counter(
     "mizan_judge_circuit_transitions", "Changes of the circuit towards the judge.", ["to"]
 )
 SHED = Counter("mizan_shed", "Requests refused because of the judge.", ["tenant", "reason"])
+VIOLATIONS = Counter("mizan_violations", "Violations that count towards a quarantine.", ["tenant", "stage"])
+QUARANTINES = Counter("mizan_quarantines", "Quarantines imposed and lifted.", ["change"])
+QUARANTINED = Gauge(
+    "mizan_quarantined_applications", "Applications shut out now.", multiprocess_mode="livemax"
+)
 LIMIT_REFUSALS = Counter("mizan_limit_refusals", "Requests refused by a tenant's limit.", ["tenant", "limit"])
 LIMIT_TOKENS = Counter("mizan_limit_tokens", "Tokens charged to a tenant's limits.", ["tenant"])
 LIMIT_STORE_FAILURES = Counter("mizan_limit_store_failures", "Claims that Redis could not count.")

@@ -5,6 +5,7 @@ import contextlib
 import socket
 import threading
 import time
+import uuid
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,9 @@ from serving.limits.store import LimitStore
 from serving.observed import ObservedEngine, ObservedJudge
 from serving.overload.guard import GuardedJudge
 from serving.overload.settings import OverloadSettings
+from serving.quarantine.local import SqliteStore
+from serving.quarantine.quarantine import Quarantine
+from serving.quarantine.settings import QuarantineSettings
 from serving.readiness import Readiness
 from serving.services import Services
 from serving.settings import BUNDLED_POLICIES, GatewaySettings
@@ -74,6 +78,10 @@ class DevelopmentIssuer:
         self.state.update(
             lambda before: before.rotated(time.time(), 60).with_clients(self.tenants.current().client_ids())
         )
+
+    def fresh_file(self) -> Path:
+        """A file that no other stack uses, and that is not there yet."""
+        return self.settings.embedded.state_dir / f"{uuid.uuid4().hex}.sqlite"
 
     def transport(self) -> httpx.ASGITransport:
         return httpx.ASGITransport(build_app(self.state, self.tenants, self._terms(), 60, time.time))
@@ -213,10 +221,12 @@ def build(
     limits: LimitStore | None = None,
     overload: OverloadSettings | None = None,
     accepts_tools: bool = True,
+    quarantine: Quarantine | None = None,
     **settings: Any,
 ) -> Stack:
     """Put a gateway together. `policy` changes every policy, `limits` is where usage is counted, `overload`
-    when the judge counts as busy, `settings` changes the gateway's settings."""
+    when the judge counts as busy, `quarantine` knows who is shut out, `settings`
+    changes the gateway's settings."""
     native = engine or Model(script or Script())
     judge_model = judge if isinstance(judge, Model) else Model(judge or Script(judge=SCORES))
     scorer = GatheringScorer(judge_model.score, 4)
@@ -238,7 +248,14 @@ def build(
         policies=policies,
         engine=ObservedEngine(native, MODEL),
         judge=watched,
-        entrance=Entrance(tenants, guarded, limiter, native.context_length, 1),
+        entrance=Entrance(
+            tenants,
+            quarantine or Quarantine(SqliteStore(issuer.fresh_file()), QuarantineSettings()),
+            guarded,
+            limiter,
+            native.context_length,
+            1,
+        ),
         model=MODEL,
         context_length=native.context_length,
         reserved_tokens=(*native.reserved_tokens(), "<start_of_turn>"),

@@ -55,27 +55,30 @@ def parse_moderation_request(body: bytes) -> ModerationRequest:
 async def moderated(request: Request, services: Services, who: Caller) -> JSONResponse:
     """Answer a request. Raises RequestError."""
     texts = parse_moderation_request(await read_body(request, services.settings))
+    require_judge(texts, services.judge)
     policy = policy_of(services, who.tenant)
     visit = await services.entrance.enter_texts(who.principal, who.tenant, texts.texts)
-    judge_tokens: int | None = None  # who leaves early has made the judge work all the same
+    # Who leaves early, or sends what can't be decided in time, has made the judge work all the same.
+    judge_tokens: int | None = None
     try:
         work = moderate(texts, services.judge, policy, who.tenant.id)
         answer = await while_connected(request.receive, work)
         judge_tokens = sum(result["judgement"]["judge_tokens"]["prompt"] for result in answer["results"])
-    except RequestError:
-        judge_tokens = 0
-        raise
     finally:
         visit.leave_judged(judge_tokens)
     return JSONResponse(answer, headers=visit.headers)
+
+
+def require_judge(request: ModerationRequest, judge: Judge) -> None:
+    """Raise RequestError 404 where the request names another judge."""
+    if request.model not in {None, judge.id}:
+        raise RequestError(404, "There is no such judge.", code="model_not_found", param="model")
 
 
 async def moderate(
     request: ModerationRequest, judge: Judge, policy: Policy, cache_salt: str
 ) -> dict[str, Any]:
     """Judge every text. Raises RequestError 503 where the judge could not decide on one: doubt is no pass."""
-    if request.model not in {None, judge.id}:
-        raise RequestError(404, "There is no such judge.", code="model_not_found", param="model")
     checks = [Check(Stage.TEXT, (), text, cache_salt) for text in request.texts]
     verdicts = await asyncio.gather(*(ask(judge, policy, check) for check in checks))
     if any(verdict.outcome is Outcome.UNDECIDED for verdict in verdicts):

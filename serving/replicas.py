@@ -1,6 +1,7 @@
 """The engines as Ray Serve replicas, and what they are made of. Native and judge are the same class."""
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -71,8 +72,9 @@ class EngineReplica:
         await self._engine.check_ready()
 
     async def generate(self, generation: Generation) -> AsyncGenerator[Delta, None]:
-        async for delta in self.engine.generate(generation):
-            yield delta
+        async with aclosing(self.engine.generate(generation)) as deltas:
+            async for delta in deltas:
+                yield delta
 
     async def score(self, questions: list[Question]) -> list[LabelScores | JudgeError]:
         return await self.engine.score(questions)

@@ -58,7 +58,9 @@ class Policy(Strict):
     """One tenant's rules. Its digest is over the parsed content, so that comments do not change it."""
 
     id: Identifier
-    version: str = Field(min_length=1, max_length=64)
+    version: str = Field(
+        max_length=64, pattern=r"^[!-~]([ -~]*[!-~])?$", description="Printable ASCII: a header."
+    )
     mode: Mode = Mode.WINDOW
     action: Literal["refuse"] = "refuse"
     reasoning: Reasoning = Field(

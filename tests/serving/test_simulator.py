@@ -1,6 +1,7 @@
 """The simulated engine says and does what its script says, as a replica too."""
 
 import math
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,14 @@ class TestReplica:
         await replica.check_ready()
         await replica.check_health()
         replica.stop()
+
+    async def test_closing_it_ends_the_generation_at_once(self, spec: EngineSpec) -> None:
+        replica = EngineReplica(spec)
+        await replica.start()
+        async with aclosing(replica.generate(generation())) as deltas:
+            await anext(deltas)
+            assert await replica.unfinished() == 1
+        assert await replica.unfinished() == 0
 
     async def test_not_started(self, spec: EngineSpec) -> None:
         replica = EngineReplica(spec)

@@ -246,6 +246,21 @@ async def test_moderations_count_too(stack: Stack) -> None:
     assert (await client.post("/v1/moderations", json={"input": "bonjour"})).status_code == 429
 
 
+async def test_a_text_that_cannot_be_decided_on_is_not_free(make_stack: MakeStack) -> None:
+    stack, _, limiter = limited(make_stack(judge=Script(judge_fault="low_mass")), tokens_per_minute=100)
+    client = stack.client()
+    assert (await client.post("/v1/moderations", json={"input": "x" * 60})).status_code == 503
+    await limiter.drained()
+    assert (await client.post("/v1/moderations", json={"input": "x" * 60})).status_code == 429
+
+
+async def test_another_judge_is_refused_before_anything_is_reserved(stack: Stack) -> None:
+    stack, _, _ = limited(stack, requests_per_minute=1)
+    client = stack.client()
+    assert (await client.post("/v1/moderations", json={"input": "x", "model": "no"})).status_code == 404
+    assert (await client.post("/v1/moderations", json={"input": "x"})).status_code == 200
+
+
 async def test_metrics(stack: Stack) -> None:
     stack, _, limiter = limited(stack, requests_per_minute=1)
 

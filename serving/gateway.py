@@ -1,5 +1,6 @@
 """The HTTP front: routes, authentication, error mapping. What is decided is decided elsewhere."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -51,6 +52,8 @@ def create_gateway(services: Services) -> FastAPI:
     for known in (RequestError, *_KNOWN_ERRORS):
         app.add_exception_handler(known, _error)
 
+    scraping = asyncio.Lock()
+
     async def authenticated(request: Request, scope: str) -> Caller:
         principal = await services.verifier.verify(request.headers.getlist("authorization"))
         principal.require(scope)
@@ -76,7 +79,10 @@ def create_gateway(services: Services) -> FastAPI:
 
     @app.get("/metrics")
     async def metrics() -> Response:
-        return Response(exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        # Anybody may ask, and many processes take a while to read: one at a time, off the event loop.
+        async with scraping:
+            text = await asyncio.to_thread(exposition)
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     @app.get("/v1/models")
     async def models(who: Annotated[Caller, Depends(caller)]) -> dict[str, object]:

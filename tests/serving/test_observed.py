@@ -1,7 +1,10 @@
 """Spans and metrics of requests: complete, and without a word of what was said."""
 
+import asyncio
 import subprocess
 import sys
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -134,3 +137,21 @@ async def test_refused_requests_are_counted_without_made_up_labels(stack: Stack)
     await client.get("/made/up")
     after = count("/v1/chat/completions", "401"), count("unknown", "404")
     assert after == (before[0] + 1, before[1] + 1)
+
+
+async def test_reading_metrics_holds_up_nobody(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    readers: list[int] = []
+    most: list[int] = []
+
+    def slow() -> bytes:
+        assert threading.current_thread() is not threading.main_thread()
+        readers.append(1)
+        most.append(len(readers))
+        time.sleep(0.02)
+        readers.pop()
+        return b"metrics"
+
+    monkeypatch.setattr("serving.gateway.exposition", slow)
+    answers = await asyncio.gather(*(stack.client().get("/metrics") for _ in range(4)))
+    assert [answer.content for answer in answers] == [b"metrics"] * 4
+    assert most == [1] * 4

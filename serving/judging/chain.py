@@ -65,7 +65,6 @@ class Chain:
         self._judgements: list[Judgement | None] = [None] * generation.n
         self._events: asyncio.Queue[Event | BaseException] = asyncio.Queue()
         self._usage = Usage()
-        self._found: set[int] = set()
         self._pumping: asyncio.Task[None] | None = None
 
     async def run(self) -> AsyncGenerator[Event, None]:
@@ -157,9 +156,7 @@ class Chain:
     def _violated(self, choice: Choice, judgement: Judgement) -> bool:
         """Act on a verdict that does not pass. True where the choice ends: always, unless observing."""
         if not self._policy.enforcing:
-            if choice.index not in self._found:
-                judgement.tally.exposed = judgement.tally.released
-            self._found.add(choice.index)
+            judgement.tally.exposed = max(judgement.tally.exposed, judgement.tally.released)
             return False
         choice.close()
         self._events.put_nowait(Block(choice.index, judgement))
@@ -207,6 +204,19 @@ def _judged(window: Window) -> list[tuple[Stage, str]]:
 
 
 async def _stop(tasks: "list[asyncio.Task[Any]]") -> None:
+    """Cancel, and wait until all have ended, however often the waiting itself is cancelled meanwhile.
+
+    A server that leaves a stream cancels whoever reads it again and again until it is gone; passed on, that
+    would interrupt an engine's clean-up, and the generation would run on without a reader.
+    """
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    ended = asyncio.gather(*tasks, return_exceptions=True)
+    cancelled: asyncio.CancelledError | None = None
+    while not ended.done():
+        try:
+            await asyncio.shield(ended)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled

@@ -174,13 +174,6 @@ def test_a_flagged_tool_call_never_leaves() -> None:
     assert events[-2].judgement.verdict.stage is Stage.TOOL_CALL
 
 
-def test_json_is_judged_as_its_reader_decodes_it() -> None:
-    judge = ScriptedJudge(flagged=("BAD",))
-    chunk = Chunk(0, {"index": 0}, r'{"a": "B\u0041D"}', 1, finish_reason="stop")
-    block, _ = play([Step((chunk,))], judge)
-    assert isinstance(block, Block)
-
-
 def test_a_tool_call_that_begins_without_text_is_held_back_as_well() -> None:
     chunks = [silent_chunk(0, tool=True), text_chunk(0, 1), tool_chunk(0, 2), silent_chunk(0, finish="stop")]
     events = play(one_a_second(chunks), ScriptedJudge())
@@ -251,15 +244,6 @@ def test_observing_counts_what_had_left_before_the_finding() -> None:
     assert isinstance(settlement, Settlement)
     assert settlement.judgement.tally.exposed == 4
     assert settlement.judgement.verdict.outcome is Outcome.FLAGGED
-
-
-def test_exposure_is_counted_to_the_first_finding() -> None:
-    flags = Answering(Does.FLAGS)
-    judge = ScriptedJudge([Answering(), Answering(), flags, Answering(), flags, flags])
-    settlement = play(one_a_second(ANSWER), judge, Mode.OBSERVE)[-1]
-    assert isinstance(settlement, Settlement)
-    assert settlement.judgement.tally.exposed == 2
-    assert settlement.judgement.tally.released == 6
 
 
 def test_an_engine_that_speaks_after_its_end_is_an_error() -> None:
@@ -336,6 +320,36 @@ def test_closing_the_stream_aborts_at_once() -> None:
         assert engine.closed
         assert judge.in_flight == 0
         assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(scene())
+
+
+class _Tidying:
+    """An engine whose clean-up takes a while."""
+
+    tidied = False
+
+    async def generate(self, generation: Generation) -> AsyncGenerator[Delta, None]:
+        try:
+            yield Delta((text_chunk(0, 0),), Usage(1, 1))
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(1)
+            self.tidied = True
+
+
+def test_a_reader_that_is_cancelled_again_and_again_waits_for_the_clean_up() -> None:
+    """So does a server whose client has left: it repeats the cancellation until the reader is gone."""
+
+    async def scene() -> None:
+        engine = _Tidying()
+        reading = asyncio.create_task(events_of(chain(engine, ScriptedJudge([Answering(Does.HANG)]))))
+        await asyncio.sleep(1)
+        for _ in range(20):
+            reading.cancel()
+            await asyncio.sleep(0.1)
+        assert reading.cancelled()
+        assert engine.tidied
 
     run(scene())
 

@@ -58,6 +58,14 @@ mutations: install  ## hand-made faults in the chain, each of which a test must 
 bench: install  ## what judging costs: the whole stack against bare vLLM, in one run
 	$(RUN)python -m cluster.against_bare_vllm
 
+.PHONY: conformance
+conformance: models  ## whether any unjudged byte leaves the stack, whatever fails
+	$(MIZAN) conformance --json reports/conformance.json --html reports/conformance.html
+
+.PHONY: conformance-peers
+conformance-peers: install  ## the same of other gateways, each in an environment of its own
+	$(MIZAN) conformance peers --json reports/conformance-peers.json --html reports/conformance-peers.html
+
 .PHONY: lock
 lock: install  ## rewrite the hashes of the pinned lists
 	requirements/lock

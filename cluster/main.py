@@ -13,6 +13,7 @@ import auth.keycloak.application_cli
 import auth.keycloak.tenant_cli
 import auth.people.cli
 import benchmarks.cli
+import benchmarks.conformance.cli
 import cluster.chat
 import cluster.cli
 import cluster.config_cli
@@ -74,6 +75,7 @@ app.add_typer(
 app.add_typer(auth.keycloak.application_cli.app, name="app", help="Applications: the realm's clients.")
 app.add_typer(models.cli.app, name="models", help="The models: list, prepare, verify, show.")
 app.add_typer(benchmarks.cli.app, name="bench")
+app.add_typer(benchmarks.conformance.cli.app, name="conformance")
 app.add_typer(serving.policy_cli.app, name="policy", help="The judging policies: lint, show.")
 serving.judging.evaluation.cli.app.add_typer(serving.shadows.cli.app, name="shadow")
 app.add_typer(serving.judging.evaluation.cli.app, name="judge", help="The judge: evaluate, explain, train.")

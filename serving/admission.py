@@ -8,7 +8,6 @@ from starlette.requests import Request
 
 from auth import strict_json
 from auth.tenants import Tenant
-from serving.completions import CompletionRequest
 from serving.conversations import guard_texts
 from serving.errors import RequestError
 from serving.judging.policy import Policy
@@ -21,15 +20,12 @@ DEEPEST_BODY = 100
 """Levels of objects and lists in a request; JSON schemas nest."""
 
 
-def admit(
-    services: Services, who: Caller, request: ChatRequest | CompletionRequest
-) -> tuple[Policy, Generation]:
+def admit(services: Services, who: Caller, request: ChatRequest) -> tuple[Policy, Generation]:
     """Check a request against the gateway's limits and the tenant. Raises RequestError."""
     settings = services.settings
     require_model(services, who.tenant, request.model)
     guard_texts(request, services.reserved_tokens)
-    chat = request if isinstance(request, ChatRequest) else None
-    if chat is not None and chat.tools and not services.accepts_tools:
+    if request.tools and not services.accepts_tools:
         message = "The model does not call tools."
         raise RequestError(400, message, code="unsupported_parameter", param="tools")
     if request.n > settings.max_choices:
@@ -37,7 +33,7 @@ def admit(
     limit = min(settings.max_output_tokens, services.context_length)
     tokens = request.output_tokens
     if tokens is not None and tokens > limit:
-        param = "max_completion_tokens" if request.max_tokens is None else "max_tokens"
+        param = "max_completion_tokens" if request.max_completion_tokens else "max_tokens"
         raise RequestError(400, f"{param} must be at most {limit}.", code="invalid_value", param=param)
     policy = policy_of(services, who.tenant)
     generation = Generation(

@@ -107,9 +107,11 @@ class EngineReplica:
 async def start_engine(spec: EngineSpec) -> ServedEngine:
     """Start what the spec names. Raises whatever the engine raises at start."""
     if spec.script is not None:
-        from serving.simulator import Script, SimulatedEngine  # noqa: PLC0415  never loaded in production
+        from serving.simulated_upstream import UpstreamEngine  # noqa: PLC0415  never loaded in production
+        from serving.simulator import Script, SimulatedEngine  # noqa: PLC0415  as above
 
-        return SimulatedEngine(Script.model_validate(yaml.safe_load(spec.script.read_text(encoding="utf-8"))))
+        script = Script.model_validate(yaml.safe_load(spec.script.read_text(encoding="utf-8")))
+        return UpstreamEngine(script) if script.server else SimulatedEngine(script)
     from serving.engine import VllmEngine  # noqa: PLC0415  vllm takes 10 s to import
 
     return await VllmEngine.start(spec.arguments, spec.frontend, chat=not spec.labels)

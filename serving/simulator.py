@@ -13,6 +13,7 @@ The script is YAML or a mapping::
     judge_delay: 0.02                   # seconds per check
     fail_after: 5                       # tokens after which the native engine fails
     judge_fault: none                   # none | error | hang | garbled | low_mass | nan
+    server: http://127.0.0.1:8181       # a scripted server to ask instead, see `serving.simulated_upstream`
 """
 
 import asyncio
@@ -53,6 +54,7 @@ class Script(BaseModel):
     judge_delay: float = Field(default=0.0, ge=0)
     fail_after: int | None = Field(default=None, ge=0)
     judge_fault: JudgeFault = "none"
+    server: str | None = Field(default=None, pattern=r"^https?://")
 
 
 class SimulatedEngine:
@@ -66,9 +68,7 @@ class SimulatedEngine:
         """Stream the scripted words as OpenAI chunks, all choices in step. Raises EngineError as scripted."""
         prompt = " ".join(_texts(generation.body))
         deltas = self._deltas(generation.body, prompt)
-        limit = int(
-            generation.body.get("max_completion_tokens") or generation.body.get("max_tokens") or len(deltas)
-        )
+        limit = int(generation.body.get("max_completion_tokens") or len(deltas))
         said = deltas[:limit]
         finish = "stop" if len(said) == len(deltas) else "length"
         if finish == "stop" and said and "tool_calls" in said[-1]:
@@ -196,5 +196,4 @@ def _call_deltas(index: int, call: SimulatedCall) -> list[dict[str, Any]]:
 
 
 def _texts(body: Mapping[str, Any]) -> list[str]:
-    messages = [str(message.get("content") or "") for message in body.get("messages", [])]
-    return [*messages, str(body.get("prompt") or "")]
+    return [str(message.get("content") or "") for message in body.get("messages", [])]

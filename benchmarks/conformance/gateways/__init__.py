@@ -1,0 +1,1 @@
+"""The gateways under test: how each is started on the scripted model and judge."""

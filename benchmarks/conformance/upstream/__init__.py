@@ -1,0 +1,1 @@
+"""What stands behind the gateway under test: a scripted model and a scripted judge that fails on demand."""

@@ -10,6 +10,7 @@ def stack_environment(instance: Instance) -> dict[str, str]:
     """The caller's environment with what the stack needs."""
     return {
         **os.environ,
+        **(_local_ray(instance) if instance.settings.ray.address is None else {}),
         MARK_VARIABLE: instance.mark,
         # Sovereign: no usage statistics, no hub.
         "HF_HUB_OFFLINE": "1",
@@ -29,6 +30,19 @@ def stack_environment(instance: Instance) -> dict[str, str]:
         "VLLM_LOGGING_LEVEL": os.environ.get("VLLM_LOGGING_LEVEL", "WARNING"),
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": os.pathsep.join(filter(None, [str(_root()), os.environ.get("PYTHONPATH", "")])),
+    }
+
+
+def _local_ray(instance: Instance) -> dict[str, str]:
+    """A Ray that nobody else reaches: on loopback only, and with a token of its own."""
+    return {
+        # Ray takes the loopback address for its node's only where it believes that there can be no cluster;
+        # it replaces the one that it is given by the machine's own.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        # Other users of the machine reach loopback, and whoever reaches Ray runs code.
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": "",
+        "RAY_AUTH_TOKEN_PATH": str(instance.ray_token),
     }
 
 

@@ -55,6 +55,11 @@ class Instance:
         return self.folder / "metrics"
 
     @property
+    def ray_token(self) -> Path:
+        """File with the token that a local Ray asks for."""
+        return self.folder / "ray-token"
+
+    @property
     def ray_folder(self) -> Path:
         """Ray's sockets live here; a Unix socket's path may have 107 characters, so it is short."""
         return Path(tempfile.gettempdir()) / f"mizan-{os.getuid()}-{self.mark[:12]}"

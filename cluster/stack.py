@@ -1,6 +1,7 @@
 """Bringing a stack up and down from the outside: what `mizan up` and `mizan down` do."""
 
 import os
+import secrets
 import shutil
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 import psutil
 from filelock import FileLock, Timeout
 
+from auth.private_file import write_private
 from cluster.environment import stack_environment
 from cluster.instance import Instance, Phase, Report
 from cluster.processes import end, marked, supervisor_alive
@@ -46,6 +48,7 @@ def _bring_up(instance: Instance, config: Path | None, heard: Heard, patience: f
     sweep(instance)
     shutil.rmtree(instance.metrics, ignore_errors=True)
     instance.metrics.mkdir(parents=True)
+    write_private(instance.ray_token, secrets.token_hex(32))
     command = [sys.executable, "-m", "cluster.supervisor"]
     if config is not None:
         command += ["--config", str(config.absolute())]

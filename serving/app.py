@@ -27,6 +27,7 @@ from serving.judging.templates.coverage import gaps
 from serving.judging.templates.families import template_of
 from serving.limits.assembly import build_limiter
 from serving.logs import configure_logs
+from serving.node_address import listen_on_node
 from serving.observed import ObservedEngine, ObservedJudge
 from serving.overload.guard import GuardedJudge
 from serving.quarantine.assembly import build_quarantine
@@ -56,6 +57,7 @@ class Engine(EngineReplica):
 
     async def __init__(self, spec: EngineSpec) -> None:  # type: ignore[misc]  # Ray Serve awaits constructors
         super().__init__(spec)
+        listen_on_node()
         await self.start()
 
     def __del__(self) -> None:
@@ -74,6 +76,7 @@ class Gateway:
         judge: DeploymentHandle[Any],
     ) -> None:
         configure_logs()
+        listen_on_node()
         start_tracing(settings.telemetry)
         engine, remote_judge = RemoteEngine(native), RemoteJudge(judge)
         facts, judge_facts = await engine.facts(), await remote_judge.facts()

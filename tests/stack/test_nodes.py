@@ -16,7 +16,7 @@ from cluster.environment import stack_environment
 from cluster.free_ports import free_ports
 from cluster.instance import Instance
 from cluster.processes import marked
-from serving.settings import load
+from serving.settings import Settings
 from tests.stack.conftest import run_stack
 from tests.stack.running import Stack
 
@@ -41,7 +41,8 @@ def two_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes
     monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
     (port,) = free_ports(1)
     address = f"127.0.0.1:{port}"
-    environment = stack_environment(Instance(load(environment={}))) | {
+    cluster = Settings.model_validate({"ray": {"address": address}})
+    environment = stack_environment(Instance(cluster)) | {
         name: os.environ[name] for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")
     }
     environment["MIZAN_STACK"] = mark = f"nodes-{port}"

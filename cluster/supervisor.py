@@ -21,7 +21,7 @@ import structlog
 from cluster.instance import Instance, Phase, Report
 from models.catalog import load_catalog
 from models.independence import assert_independent
-from models.prepare import locate
+from models.locate import locate
 from serving.judging.policy import load_policies
 from serving.logs import configure_logs
 from serving.settings import Settings, load

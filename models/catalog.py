@@ -7,8 +7,9 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from models.entry import LocalSource, ModelEntry
+from models.entry import ModelEntry
 from models.errors import CatalogError, UnknownModel
+from models.schema.origin import LocalSource
 from models.settings import ModelsSettings
 
 BUNDLED = Path(__file__).parent / "entries"

@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from models.catalog import Catalog, load_catalog
-from models.entry import ModelEntry, PackageSource
-from models.errors import Corrupted, ModelError, NotPrepared
+from models.entry import ModelEntry
+from models.errors import ModelError, NotPrepared
+from models.listing import rows_of, state_of, table_of
 from models.settings import ModelsSettings
 
 app = typer.Typer(
@@ -51,31 +52,6 @@ def _say(console: Console, line: str) -> None:
     console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _state(entry: ModelEntry, settings: ModelsSettings) -> str:
-    from models.prepare import inspect  # noqa: PLC0415 - keeps `mizan --help` fast
-
-    try:
-        inspect(entry, settings)
-    except NotPrepared:
-        return "no"
-    except Corrupted:
-        return "corrupted"
-    return "yes"
-
-
-def _source(entry: ModelEntry) -> str:
-    match entry.source:
-        case PackageSource() as source:
-            first = source.distributions[0]
-            more = f" +{len(source.distributions) - 1}" if len(source.distributions) > 1 else ""
-            return f"package {first.name}=={first.version}{more}"
-        case source if source.kind == "hub":
-            revision = "" if source.revision == "main" else f"@{source.revision[:12]}"
-            return f"hub {source.repo}{revision}"
-        case source:
-            return f"local {source.path}"
-
-
 def _chosen(
     catalog: Catalog, ids: list[str] | None, default: tuple[ModelEntry, ...]
 ) -> tuple[ModelEntry, ...]:
@@ -87,41 +63,13 @@ def list_models(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Every model of the catalog; `prepared` is a quick check, `mizan models verify` the thorough one."""
     settings = _settings(ctx)
     try:
-        rows = [
-            {
-                "id": entry.id,
-                "role": entry.role,
-                "version": entry.version,
-                "licence": entry.licence.name,
-                "source": _source(entry),
-                "pinned": entry.pinned,
-                "embedded": entry.embedded,
-                "prepared": _state(entry, settings),
-            }
-            for entry in load_catalog(settings)
-        ]
+        rows = rows_of(load_catalog(settings), settings)
     except ModelError as error:
         raise _fail(error) from error
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1),
-        collapse_padding=True,
-        caption="bold: the embedded default. *: files not fixed by digest, refused in production.",
-        caption_justify="left",
-    )
-    for column in ("id", "role", "version", "prepared", "source"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("licence", overflow="fold")
-    for row in rows:
-        cells = [str(row[key]) for key in ("id", "role", "version", "prepared")]
-        source = str(row["source"]).split(" ", 1)[0] + ("" if row["pinned"] else "*")
-        licence = str(row["licence"]).removeprefix("LicenseRef-")
-        table.add_row(*cells, source, licence, style="bold" if row["embedded"] else None)
-    out.print(table)
+    out.print(table_of(rows))
 
 
 @app.command()
@@ -180,13 +128,13 @@ def prepare(
 @app.command()
 def verify(ctx: typer.Context, ids: Ids = None, as_json: AsJson = False) -> None:
     """Hash every file of prepared models (without ids: of all). Exit code 1 if any is not intact."""
-    from models.prepare import verify as verify_entry  # noqa: PLC0415 - keeps `mizan --help` fast
+    from models.locate import verify as verify_entry  # noqa: PLC0415 - keeps `mizan --help` fast
 
     settings = _settings(ctx)
     results: list[dict[str, str]] = []
     try:
         catalog = load_catalog(settings)
-        here = tuple(entry for entry in catalog if _state(entry, settings) != "no")
+        here = tuple(entry for entry in catalog if state_of(entry, settings) != "no")
         chosen = _chosen(catalog, ids, here)
     except ModelError as error:
         raise _fail(error) from error

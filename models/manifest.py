@@ -9,8 +9,9 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.digests import sha256_of_all
-from models.entry import InsidePath, ModelEntry, Sha256
+from models.entry import ModelEntry
 from models.errors import Corrupted, NotPrepared
+from models.schema.strict import InsidePath, Sha256
 
 MANIFEST = "mizan-manifest.json"
 WEIGHT_SUFFIXES = frozenset({".safetensors", ".gguf", ".bin", ".pt", ".pth"})

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import yaml
 
-from models.entry import Artefact, HubSource, ModelEntry
+from models.entry import ModelEntry
 from models.errors import CatalogError
+from models.locate import adopt
 from models.manifest import Manifest
-from models.prepare import adopt, prepare
+from models.prepare import prepare
 from models.prepared import PreparedModel
 from models.progress import Progress
+from models.schema.origin import Artefact, HubSource
 from models.settings import ModelsSettings
 from models.sources import hub
 

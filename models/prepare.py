@@ -1,4 +1,4 @@
-"""Getting a model from its source into the cache, and finding it there again.
+"""Getting a model from its source into the cache.
 
 A preparation is atomic (built aside, made durable, then renamed), resumable (verified downloads are
 kept), verified (against the catalog's digests, then by a manifest of its own) and exclusive (locked).
@@ -12,11 +12,13 @@ from pathlib import Path
 from models import conversion
 from models.cache import ModelCache, disk_full_as_error
 from models.digests import sha256_of_all
-from models.entry import HubSource, LocalSource, ModelEntry, PackageSource
-from models.errors import ConversionFailed, Corrupted, DigestMismatch, NotPrepared, SourceError, UnpinnedModel
-from models.manifest import MANIFEST, Manifest, check_files, check_fingerprint, record_files
+from models.entry import ModelEntry
+from models.errors import ConversionFailed, Corrupted, DigestMismatch, NotPrepared, SourceError
+from models.locate import checked, require_pins
+from models.manifest import MANIFEST, Manifest, record_files
 from models.prepared import PreparedModel
 from models.progress import Progress
+from models.schema.origin import HubSource, LocalSource, PackageSource
 from models.settings import ModelsSettings
 from models.sources import hub, local, package
 
@@ -40,7 +42,7 @@ def prepare(
         ConversionFailed: the files were delivered, but gave no servable model.
         NotEnoughSpace: the cache's disk is too small.
     """
-    _require_pins(entry, settings)
+    require_pins(entry, settings)
     cache = ModelCache(entry, settings)
     with disk_full_as_error(entry.id), cache.locked(progress):
         cache.clear_remains()
@@ -73,75 +75,10 @@ def _intact(entry: ModelEntry, cache: ModelCache, progress: Progress) -> Prepare
         return None
     try:
         with progress.stage(f"{entry.id}: verify"):
-            return _checked(entry, cache.prepared, full=True)
+            return checked(entry, cache.prepared, full=True)
     except (NotPrepared, Corrupted) as error:
         log.warning("preparing again: %s", error)
         return None
-
-
-def locate(entry: ModelEntry, settings: ModelsSettings) -> PreparedModel:
-    """The prepared model, checked as `settings.start_check` says; never downloads.
-
-    Raises:
-        NotPrepared: absent, or made from another state of the entry.
-        Corrupted: some file differs from the manifest.
-        UnpinnedModel: production mode and the entry does not fix its files.
-    """
-    _require_pins(entry, settings)
-    return _checked(entry, ModelCache(entry, settings).prepared, full=settings.start_check == "full")
-
-
-def verify(entry: ModelEntry, settings: ModelsSettings) -> PreparedModel:
-    """The prepared model after hashing every file.
-
-    Raises:
-        NotPrepared, Corrupted: as `locate`.
-    """
-    return _checked(entry, ModelCache(entry, settings).prepared, full=True)
-
-
-def inspect(entry: ModelEntry, settings: ModelsSettings) -> PreparedModel:
-    """The prepared model after the quick check, whatever `settings.start_check` says; for listings.
-
-    Raises:
-        NotPrepared, Corrupted: as `locate`.
-    """
-    return _checked(entry, ModelCache(entry, settings).prepared, full=False)
-
-
-def adopt(entry: ModelEntry, settings: ModelsSettings, progress: Progress) -> PreparedModel:
-    """Let a prepared model count for a newer state of its entry whose pins its files satisfy.
-
-    Raises:
-        Corrupted: the files are not those the entry pins.
-        NotPrepared: nothing is prepared.
-    """
-    cache = ModelCache(entry, settings)
-    with cache.locked(progress):
-        manifest = Manifest.read(cache.prepared)
-        delivered = manifest.source_digests
-        for artefact in entry.artefacts:
-            if delivered.get(artefact.path) != artefact.sha256:
-                raise Corrupted(f"{entry.id}: the prepared {artefact.path} is not the pinned one")
-        manifest = manifest.model_copy(update={"fingerprint": entry.fingerprint, "lineage": entry.lineage})
-        manifest.write(cache.prepared)
-    return PreparedModel(manifest.root or cache.prepared, entry, manifest)
-
-
-def _require_pins(entry: ModelEntry, settings: ModelsSettings) -> None:
-    if settings.production and not entry.pinned:
-        raise UnpinnedModel(
-            f"{entry.id} does not fix its files by digest, which production mode demands: "
-            f"run `mizan models prepare --pin {entry.id}` and review what it writes"
-        )
-
-
-def _checked(entry: ModelEntry, folder: Path, *, full: bool) -> PreparedModel:
-    manifest = Manifest.read(folder)
-    check_fingerprint(manifest, entry)
-    root = manifest.root or folder
-    check_files(manifest, root, full=full)
-    return PreparedModel(root, entry, manifest)
 
 
 def _build(entry: ModelEntry, cache: ModelCache, settings: ModelsSettings, progress: Progress) -> Manifest:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.entry import Accelerator, ModelEntry, Resources
+from models.entry import ModelEntry
 from models.manifest import Manifest
+from models.schema.engine import Accelerator, Resources
 
 
 @dataclass(frozen=True)

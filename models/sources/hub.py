@@ -3,9 +3,10 @@
 import shutil
 from pathlib import Path
 
-from models.entry import HubSource, ModelEntry
+from models.entry import ModelEntry
 from models.errors import NotEnoughSpace, SourceError
 from models.progress import Progress, growing
+from models.schema.origin import HubSource
 from models.settings import ModelsSettings
 
 

@@ -3,9 +3,10 @@
 import shutil
 from pathlib import Path
 
-from models.entry import LocalSource, ModelEntry
+from models.entry import ModelEntry
 from models.errors import SourceError
 from models.progress import Progress
+from models.schema.origin import LocalSource
 
 
 def folder_of(source: LocalSource) -> Path:

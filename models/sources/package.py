@@ -8,9 +8,10 @@ from pathlib import Path
 
 from models import child_process
 from models.digests import BLOCK, sha256_of
-from models.entry import Artefact, Distribution, ModelEntry, PackageSource, Part
+from models.entry import ModelEntry
 from models.errors import DigestMismatch, NotEnoughSpace, SourceError
 from models.progress import Progress, Stage, growing
+from models.schema.origin import Artefact, Distribution, PackageSource, Part
 from models.settings import ModelsSettings
 
 

@@ -9,9 +9,10 @@ import pytest
 from pydantic import ValidationError
 
 from models.catalog import BUNDLED, load_catalog, read_entry
-from models.entry import HubSource, ModelEntry
+from models.entry import ModelEntry
 from models.errors import CatalogError, UnknownModel
 from models.independence import assert_independent
+from models.schema.origin import HubSource
 from models.settings import ModelsSettings
 from tests.models.tiny import Tiny, base_document
 

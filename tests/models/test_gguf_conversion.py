@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from models.entry import GgufConversion
 from models.gguf_conversion import repair_tokenizer, repair_tokenizer_config
+from models.schema.conversion import GgufConversion
 
 
 def options(*, prepend_bos: bool = False, split_digits: bool = False) -> GgufConversion:

@@ -9,11 +9,13 @@ import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from models.catalog import load_catalog
-from models.entry import HubSource, ModelEntry
+from models.entry import ModelEntry
 from models.errors import CatalogError, DigestMismatch, NotEnoughSpace, SourceError, UnpinnedModel
+from models.locate import locate
 from models.pinning import pin
-from models.prepare import locate, prepare
+from models.prepare import prepare
 from models.progress import Silent
+from models.schema.origin import HubSource
 from models.settings import ModelsSettings
 from tests.models.tiny import CONFIG, WEIGHTS, base_document, sha256
 

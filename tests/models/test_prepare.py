@@ -26,8 +26,9 @@ from models.errors import (
     SourceError,
     UnpinnedModel,
 )
+from models.locate import locate, verify
 from models.manifest import MANIFEST, Manifest
-from models.prepare import locate, prepare, prepare_all, verify
+from models.prepare import prepare, prepare_all
 from models.progress import Silent
 from models.settings import ModelsSettings
 from tests.models.tiny import CONFIG, HALF, WEIGHTS, Tiny, base_document, build_wheel, sha256

@@ -9,7 +9,7 @@ import pytest
 from models.catalog import load_catalog
 from models.errors import NotPrepared
 from models.independence import assert_independent
-from models.prepare import locate
+from models.locate import locate
 from models.prepared import PreparedModel
 from models.settings import ModelsSettings
 

@@ -189,7 +189,7 @@ def _policy(path: Path | None) -> "Policy":
 
 def _model(ctx: typer.Context, judge: str, family: str) -> "JudgeModel":
     from models.catalog import load_catalog  # noqa: PLC0415 - keeps `mizan --help` fast
-    from models.prepare import inspect  # noqa: PLC0415 - keeps `mizan --help` fast
+    from models.locate import inspect  # noqa: PLC0415 - keeps `mizan --help` fast
     from serving.judging.evaluation.backends import JudgeModel  # noqa: PLC0415 - keeps `mizan --help` fast
 
     folder = Path(judge)

@@ -1,0 +1,1 @@
+"""The parts of a catalog entry, by subject."""

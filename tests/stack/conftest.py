@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -29,16 +30,21 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def run_stack(folder: Path, values: dict[str, object]) -> Iterator[Stack]:
-    """Start a stack with its state in `folder`, and see to it that nothing of it is left."""
+    """Start a stack with its state in `folder`, and see to it that nothing of it is left.
+
+    `values` are settings by section; they add to those of a section that is set here.
+    """
     gateway, issuer = free_ports(2)
     config = folder / "mizan.yaml"
-    base: dict[str, object] = {
+    base: dict[str, Any] = {
         "instance": "tests",
         "state": str(folder / "state"),
         "gateway": {"port": gateway},
         "identity": {"embedded": {"port": issuer}},
     }
-    config.write_text(yaml.safe_dump({**base, **values}), encoding="utf-8")
+    for name, value in values.items():
+        base[name] = {**base.get(name, {}), **value} if isinstance(value, dict) else value
+    config.write_text(yaml.safe_dump(base), encoding="utf-8")
     context = Context(config)
     settings, instance = context.settings, Instance(context.settings)
     catalog = load_catalog(settings.models)

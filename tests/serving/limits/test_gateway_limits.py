@@ -14,6 +14,7 @@ from prometheus_client import REGISTRY
 
 from auth.limits import TenantLimits
 from auth.tenants import Tenant, TenantDirectory
+from serving import telemetry
 from serving.gateway import create_gateway
 from serving.judging.protocols import Delta, EngineError, Generation, Usage
 from serving.limits.limiter import TenantLimiter
@@ -276,6 +277,13 @@ async def test_metrics(stack: Stack) -> None:
     await stack.chat()
     await limiter.drained()
     assert (refused() - before[0], charged() - before[1]) == (1, 10)
+
+
+def test_tenants_are_labels_up_to_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telemetry, "_tenants", set())
+    monkeypatch.setattr(telemetry, "MOST_TENANTS", 2)
+    labels = [telemetry.tenant_label(tenant) for tenant in ("a", "b", "c", "a", "d")]
+    assert labels == ["a", "b", "other", "a", "other"]
 
 
 class Unreachable(MemoryStore):

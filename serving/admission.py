@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from auth import strict_json
 from auth.tenants import Tenant
-from serving.conversations import guard_texts
+from serving.conversations import conversation_of, guard_texts
 from serving.errors import RequestError
 from serving.judging.policy import Policy
 from serving.judging.protocols import Generation
@@ -19,11 +19,15 @@ from serving.settings import GatewaySettings
 DEEPEST_BODY = 100
 """Levels of objects and lists in a request; JSON schemas nest."""
 
+MOST_CHARACTERS = 64
+"""Of a token, on average over a prompt: words have 4 to 6, the longest runs of blanks some more."""
+
 
 def admit(services: Services, who: Caller, request: ChatRequest) -> tuple[Policy, Generation]:
     """Check a request against the gateway's limits and the tenant. Raises RequestError."""
     settings = services.settings
     require_model(services, who.tenant, request.model)
+    require_room(request, services.context_length)
     guard_texts(request, services.reserved_tokens)
     if request.tools and not services.accepts_tools:
         message = "The model does not call tools."
@@ -43,6 +47,17 @@ def admit(services: Services, who: Caller, request: ChatRequest) -> tuple[Policy
         cache_salt=who.tenant.id,
     )
     return policy, generation
+
+
+def require_room(request: ChatRequest, context_length: int) -> None:
+    """Raise RequestError 400 for a prompt that cannot fit the model's context whatever its tokens are.
+
+    Both models would otherwise spend seconds on its tokens, at everybody's cost, only to refuse it.
+    """
+    conversation = conversation_of(request.messages, request.tools or ())
+    if sum(len(message.text) for message in conversation) > context_length * MOST_CHARACTERS:
+        message = f"The messages do not fit the model's maximum context length of {context_length} tokens."
+        raise RequestError(400, message, code="context_length_exceeded", param="messages")
 
 
 def policy_of(services: Services, tenant: Tenant) -> Policy:

@@ -345,6 +345,14 @@ async def test_a_prompt_over_the_context(make_stack: MakeStack, stream: bool) ->
     }
 
 
+async def test_a_prompt_far_over_the_context_reaches_neither_model(stack: Stack) -> None:
+    response = await stack.chat("mot " * 200_000)
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == "context_length_exceeded"
+    assert stack.engine.untouched
+    assert stack.judge.untouched
+
+
 class Reading(Model):
     """A judge that reads for ever, or answers at once and says so."""
 

@@ -34,7 +34,7 @@ def stack_environment(instance: Instance) -> dict[str, str]:
 
 
 def _local_ray(instance: Instance) -> dict[str, str]:
-    """A Ray that nobody else reaches: on loopback only, and with a token of its own."""
+    """A Ray, and engines, that nobody else reaches: on loopback only, and with a token of their own."""
     return {
         # Ray takes the loopback address for its node's only where it believes that there can be no cluster;
         # it replaces the one that it is given by the machine's own.
@@ -43,6 +43,9 @@ def _local_ray(instance: Instance) -> dict[str, str]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": "",
         "RAY_AUTH_TOKEN_PATH": str(instance.ray_token),
+        # Engines would listen for other nodes on whatever address this machine's name stands for.
+        "VLLM_HOST_IP": "127.0.0.1",
+        "GLOO_SOCKET_IFNAME": "lo",
     }
 
 

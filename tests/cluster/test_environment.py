@@ -24,6 +24,7 @@ def test_a_local_ray_is_on_loopback_with_a_token_of_its_own(
     assert found["RAY_AUTH_TOKEN"] == ""
     assert found["RAY_AUTH_TOKEN_PATH"] == str(tmp_path / "default" / "ray-token")
     assert found["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] == "0"
+    assert (found["VLLM_HOST_IP"], found["GLOO_SOCKET_IFNAME"]) == ("127.0.0.1", "lo")
 
 
 def test_a_cluster_keeps_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,6 +35,7 @@ def test_a_cluster_keeps_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert found["RAY_AUTH_TOKEN"] == "the cluster's"
     assert "RAY_AUTH_TOKEN_PATH" not in found
     assert "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER" not in found
+    assert "GLOO_SOCKET_IFNAME" not in found
 
 
 def test_it_is_silent_and_offline(tmp_path: Path) -> None:

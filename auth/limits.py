@@ -14,7 +14,9 @@ class TenantLimits(BaseModel):
     )
     tokens_per_day: int | None = Field(default=None, ge=0, description="Tokens in a day.")
     concurrent_streams: int | None = Field(default=None, ge=0, description="Answers under way at a time.")
-    priority: int = Field(default=0, ge=-100, le=100, description="Higher goes first when engines are busy.")
+    priority: int = Field(
+        default=0, ge=-100, le=100, description="Lower is refused first when the judge cannot keep up."
+    )
     content_retention_days: int = Field(
         default=0, ge=0, le=3650, description="Days that prompts and answers are kept; 0 keeps none."
     )

@@ -28,6 +28,9 @@ class CircuitBreaker:
 
     The probe is the gateway's own question, not a request of somebody: nobody's work is risked on it, and
     nobody can keep the circuit open by giving up half-way. `probe` raises where the judge does not answer.
+
+    A failure that a text could have caused, as a timeout, proves nothing: then a probe must fail as well
+    before the circuit opens, or whoever sends texts that take too long would shut out everybody.
     """
 
     def __init__(
@@ -56,14 +59,19 @@ class CircuitBreaker:
         if era == self.era:
             self._failures = 0
 
-    def failed(self, era: int, reason: str) -> None:
-        """A check failed. One that was begun before the circuit last changed is old news."""
+    def failed(self, era: int, reason: str, *, proven: bool) -> None:
+        """A check failed; `proven` where no text can be the cause.
+
+        One that was begun before the circuit last changed is old news.
+        """
         if era != self.era or not self.closed:
             return
         self._failures += 1
-        if self._failures >= self._settings.breaker_failures:
+        if self._failures < self._settings.breaker_failures or self._recovering:
+            return
+        if proven:
             self._open(reason)
-            self._recovery = asyncio.get_running_loop().create_task(self._recover())
+        self._recovery = asyncio.get_running_loop().create_task(self._recover(reason))
 
     async def close(self) -> None:
         """Stop probing."""
@@ -71,17 +79,31 @@ class CircuitBreaker:
             self._recovery.cancel()
             await asyncio.gather(self._recovery, return_exceptions=True)
 
-    async def _recover(self) -> None:
+    @property
+    def _recovering(self) -> bool:
+        return self._recovery is not None and not self._recovery.done()
+
+    async def _recover(self, reason: str) -> None:
+        if self.closed:
+            if await self._answers() or self._failures == 0:
+                self._failures = 0
+                return
+            self._open(reason)
         while not self.closed:
             await asyncio.sleep(self._settings.breaker_open_seconds)
             self._become(Circuit.HALF_OPEN, "probing")
-            try:
-                async with asyncio.timeout(self._settings.breaker_probe_timeout):
-                    await self._probe()
-            except Exception as error:  # noqa: BLE001  whatever is wrong, the judge did not answer
-                self._open(f"the probe failed: {type(error).__name__}")
-            else:
+            if await self._answers():
                 self._become(Circuit.CLOSED, "the probe was answered")
+            else:
+                self._open("the probe was not answered")
+
+    async def _answers(self) -> bool:
+        try:
+            async with asyncio.timeout(self._settings.breaker_probe_timeout):
+                await self._probe()
+        except Exception:  # noqa: BLE001  whatever is wrong, the judge did not answer
+            return False
+        return True
 
     def _open(self, reason: str) -> None:
         self._next_probe = self._clock() + self._settings.breaker_open_seconds

@@ -20,6 +20,9 @@ GONE = frozenset({"unavailable", "overloaded", "failed", "cancelled"})
 """Reasons of errors that are the judge's own. The others come from the text or the policy, and whoever sends
 such a text must not be able to make the judge look gone."""
 
+PROVEN = frozenset({"unavailable", "overloaded"})
+"""Those that no text can cause: the judge was not reached at all."""
+
 PROBE = Check(Stage.PROMPT, (Message("user", "Hello"),))
 
 LONGEST_RETRY = 30
@@ -58,16 +61,16 @@ class GuardedJudge:
             # The asker's own timeout, or a client that left. The deadline was set just before this began.
             completed = self._clock() - begun >= 0.95 * policy.judge_timeout
             if completed:
-                self._breaker.failed(era, "timeout")
+                self._breaker.failed(era, "timeout", proven=False)
             raise
         except JudgeError as error:
             if error.reason in GONE:
-                self._breaker.failed(era, error.reason)
+                self._breaker.failed(era, error.reason, proven=error.reason in PROVEN)
             else:
                 self._breaker.succeeded(era)
             raise
         except Exception as error:
-            self._breaker.failed(era, type(error).__name__)
+            self._breaker.failed(era, type(error).__name__, proven=False)
             raise
         else:
             self._breaker.succeeded(era)

@@ -35,4 +35,4 @@ class OverloadSettings(BaseModel):
     breaker_open_seconds: float = Field(
         default=5, gt=0, description="Seconds between probes of a judge that is gone."
     )
-    breaker_probe_timeout: float = Field(default=10, gt=0, description="Seconds a probe may take.")
+    breaker_probe_timeout: float = Field(default=5, gt=0, description="Seconds a probe may take.")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 from prometheus_client import REGISTRY
@@ -10,7 +11,10 @@ from auth.limits import TenantLimits
 from auth.tenants import Tenant
 from serving.errors import RequestError
 from serving.judging.asking import ask
+from serving.judging.conversation import Check
+from serving.judging.policy import Policy
 from serving.judging.protocols import JudgeError
+from serving.judging.verdict import Verdict
 from serving.overload.guard import GuardedJudge
 from serving.overload.settings import OverloadSettings
 from tests.serving.judging.virtual_time import run
@@ -100,6 +104,8 @@ def test_timeouts_count_and_clients_that_leave_do_not() -> None:
         assert refusal(guard) is None
         verdicts = await asyncio.gather(*(ask(guard, POLICY, PROMPT) for _ in range(3)))
         assert {verdict.reason for verdict in verdicts} == {"timeout"}
+        assert refusal(guard) is None
+        await asyncio.sleep(SETTINGS.breaker_probe_timeout + 0.1)  # a probe that is not answered either
         refused = refusal(guard)
         assert refused is not None
         assert refused.code == "judge_unavailable"
@@ -126,7 +132,31 @@ def test_an_unforeseen_error_counts() -> None:
         judge.error = RuntimeError("boom")
         guard = GuardedJudge(judge, SETTINGS)
         assert await fail(guard, 3) == ["failed"] * 3
+        await asyncio.sleep(0.2)
         assert refusal(guard) is not None
+        await guard.close()
+
+    run(scenario())
+
+
+class SlowToRead(ScriptedJudge):
+    """Takes for ever over long texts only."""
+
+    async def judge(self, check: Check, policy: Policy) -> Verdict:
+        self.seconds = 3600 if len(check.text) > 1000 else 0.1
+        return await super().judge(check, policy)
+
+
+def test_texts_that_take_too_long_do_not_shut_out_everybody() -> None:
+    async def scenario() -> None:
+        guard = GuardedJudge(SlowToRead(), SETTINGS)
+        heavy = replace(PROMPT, text="x" * 2000)
+        for _ in range(5):
+            verdicts = await asyncio.gather(*(ask(guard, POLICY, heavy) for _ in range(4)))
+            assert {verdict.reason for verdict in verdicts} == {"timeout"}
+            await asyncio.sleep(1)
+            assert refusal(guard) is None
+            assert (await ask(guard, POLICY, PROMPT)).passed
         await guard.close()
 
     run(scenario())

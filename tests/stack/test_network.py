@@ -16,7 +16,7 @@ from serving.settings import load
 from tests.stack.conftest import run_stack
 from tests.stack.running import Stack
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 
 @dataclass

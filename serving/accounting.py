@@ -13,7 +13,15 @@ from serving.errors import RequestError, as_request_error
 from serving.judging.chain import Block, Event, Release, Settlement
 from serving.judging.policy import Policy
 from serving.judging.protocols import Generation
-from serving.telemetry import FIRST_RELEASE_SECONDS, IN_FLIGHT, REQUEST_SECONDS, REQUESTS, TOKENS, TRACER
+from serving.telemetry import (
+    EXPOSED,
+    FIRST_RELEASE_SECONDS,
+    IN_FLIGHT,
+    REQUEST_SECONDS,
+    REQUESTS,
+    TOKENS,
+    TRACER,
+)
 
 
 class Account:
@@ -21,6 +29,7 @@ class Account:
 
     def __init__(self, route: str, model: str, generation: Generation, policy: Policy) -> None:
         self._route = route
+        self._mode = policy.mode.value
         self._started = time.perf_counter()
         self._span = TRACER.start_span(
             f"POST {route}",
@@ -85,6 +94,8 @@ class Account:
         tally = settlement.judgement.tally
         for fate in ("generated", "judged", "released", "wasted", "exposed"):
             TOKENS.labels(fate).inc(getattr(tally, fate))
+        if not settlement.judgement.verdict.passed:
+            EXPOSED.labels(self._mode).observe(tally.exposed)
         self._span.set_attribute("gen_ai.usage.input_tokens", settlement.usage.prompt_tokens)
         self._span.set_attribute("gen_ai.usage.output_tokens", settlement.usage.completion_tokens)
 

@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from auth import strict_json
 from auth.tenants import Tenant
+from serving.completions import CompletionRequest
 from serving.conversations import conversation_of, guard_texts
 from serving.errors import RequestError
 from serving.judging.policy import Policy
@@ -23,13 +24,16 @@ MOST_CHARACTERS = 64
 """Of a token, on average over a prompt: words have 4 to 6, the longest runs of blanks some more."""
 
 
-def admit(services: Services, who: Caller, request: ChatRequest) -> tuple[Policy, Generation]:
+def admit(
+    services: Services, who: Caller, request: ChatRequest | CompletionRequest
+) -> tuple[Policy, Generation]:
     """Check a request against the gateway's limits and the tenant. Raises RequestError."""
     settings = services.settings
     require_model(services, who.tenant, request.model)
     require_room(request, services.context_length)
     guard_texts(request, services.reserved_tokens)
-    if request.tools and not services.accepts_tools:
+    chat = request if isinstance(request, ChatRequest) else None
+    if chat is not None and chat.tools and not services.accepts_tools:
         message = "The model does not call tools."
         raise RequestError(400, message, code="unsupported_parameter", param="tools")
     if request.n > settings.max_choices:
@@ -37,7 +41,7 @@ def admit(services: Services, who: Caller, request: ChatRequest) -> tuple[Policy
     limit = min(settings.max_output_tokens, services.context_length)
     tokens = request.output_tokens
     if tokens is not None and tokens > limit:
-        param = "max_completion_tokens" if request.max_completion_tokens else "max_tokens"
+        param = "max_completion_tokens" if request.max_tokens is None else "max_tokens"
         raise RequestError(400, f"{param} must be at most {limit}.", code="invalid_value", param=param)
     policy = policy_of(services, who.tenant)
     generation = Generation(
@@ -49,15 +53,19 @@ def admit(services: Services, who: Caller, request: ChatRequest) -> tuple[Policy
     return policy, generation
 
 
-def require_room(request: ChatRequest, context_length: int) -> None:
+def require_room(request: ChatRequest | CompletionRequest, context_length: int) -> None:
     """Raise RequestError 400 for a prompt that cannot fit the model's context whatever its tokens are.
 
     Both models would otherwise spend seconds on its tokens, at everybody's cost, only to refuse it.
     """
-    conversation = conversation_of(request.messages, request.tools or ())
-    if sum(len(message.text) for message in conversation) > context_length * MOST_CHARACTERS:
-        message = f"The messages do not fit the model's maximum context length of {context_length} tokens."
-        raise RequestError(400, message, code="context_length_exceeded", param="messages")
+    if isinstance(request, ChatRequest):
+        param, texts = "messages", conversation_of(request.messages, request.tools or ())
+        characters = sum(len(message.text) for message in texts)
+    else:
+        param, characters = "prompt", len(request.text)
+    if characters > context_length * MOST_CHARACTERS:
+        message = f"{param} does not fit the model's maximum context length of {context_length} tokens."
+        raise RequestError(400, message, code="context_length_exceeded", param=param)
 
 
 def policy_of(services: Services, tenant: Tenant) -> Policy:

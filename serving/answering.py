@@ -9,8 +9,10 @@ from fastapi.responses import JSONResponse
 from serving.accounting import Account
 from serving.admission import admit
 from serving.answers import Envelope, complete
+from serving.completions import CompletionEnvelope, CompletionRequest
 from serving.conversations import conversation_of
 from serving.judging.chain import Chain, Event
+from serving.judging.conversation import Conversation, Message
 from serving.openai_api import ChatRequest
 from serving.outputs.presented import PresentedEngine
 from serving.presence import while_connected
@@ -18,18 +20,24 @@ from serving.services import Caller, Services
 from serving.streaming import JudgedStream
 
 
-async def respond(services: Services, who: Caller, request: Request, asked: ChatRequest) -> Response:
+async def respond(
+    services: Services, who: Caller, request: Request, asked: ChatRequest | CompletionRequest
+) -> Response:
     """Generate, judge and release. Raises RequestError and EngineError before anything was sent."""
     policy, generation = admit(services, who, asked)
-    conversation = conversation_of(asked.messages, asked.tools or ())
+    conversation: Conversation
+    if isinstance(asked, ChatRequest):
+        conversation, form = conversation_of(asked.messages, asked.tools or ()), Envelope
+    else:
+        conversation, form = (Message("user", asked.text),), CompletionEnvelope
     visit = await services.entrance.enter(who.principal, who.tenant, generation)
     engine = PresentedEngine(visit.metered(services.engine), policy.reasoning)
     chain = Chain(engine, services.judge, policy, generation, conversation)
-    envelope = Envelope(
+    envelope = form(
         request_id=generation.request_id,
         model=asked.model,
         accept_language=request.headers.get("accept-language"),
-        include_usage=bool(asked.stream_options and asked.stream_options.include_usage),
+        include_usage=asked.include_usage,
     )
     account = Account(request.url.path, services.model, generation, policy)
     events = account.watch(chain.run(), services.settings.request_timeout, visit)

@@ -39,6 +39,23 @@ def chunk_of(choice: dict[str, Any]) -> Chunk:
     )
 
 
+def chat_choice(choice: dict[str, Any]) -> dict[str, Any]:
+    """A streamed choice of a chat as it is, one of a legacy completion in the form of a chat's."""
+    if "text" not in choice:
+        return choice
+    named = choice.get("logprobs") or {}
+    entries = [
+        {"token": token, "logprob": logprob}
+        for token, logprob in zip(named.get("tokens") or [], named.get("token_logprobs") or [], strict=False)
+    ]
+    rest = {name: value for name, value in choice.items() if name not in ("text", "logprobs")}
+    return {
+        **rest,
+        "delta": {"content": choice["text"]},
+        "logprobs": {"content": entries} if entries else None,
+    }
+
+
 def usage_of(message: Mapping[str, Any], prompt_tokens: int, cached: int) -> tuple[int, int]:
     """The prompt's tokens and how many of them were cached, as far as known by now."""
     usage = message.get("usage") or {}

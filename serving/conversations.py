@@ -9,7 +9,7 @@ from serving.chunks import text_of_calls
 from serving.errors import RequestError
 from serving.judging.conversation import Conversation, Message
 from serving.judging.readable import readable
-from serving.openai_api import AssistantMessage, ChatMessage, ChatRequest, Content
+from serving.openai_api import AssistantMessage, ChatMessage, ChatRequest, Content, GeneratingRequest
 from serving.outputs.tools import Tool, text_of_tools
 
 
@@ -19,13 +19,14 @@ def conversation_of(messages: Sequence[ChatMessage], tools: Sequence[Tool] = ())
     return (*told, *(Message(message.role, _text(message)) for message in messages))
 
 
-def guard_texts(request: ChatRequest, reserved: Sequence[str]) -> None:
+def guard_texts(request: GeneratingRequest, reserved: Sequence[str]) -> None:
     """Raise RequestError 400 where a text holds NUL, or spells a special token of either model.
 
     The native model's chat template would take it for the real one, and a turn could be forged.
     """
     given = _strings(request.model_dump(exclude_unset=True, by_alias=True), "")
-    for where, text in chain(given, _as_rendered(request.messages)):
+    rendered = _as_rendered(request.messages) if isinstance(request, ChatRequest) else ()
+    for where, text in chain(given, rendered):
         if "\0" in text:
             raise RequestError(400, f"{where} contains a NUL character.", code="invalid_text", param=where)
         for token in reserved:

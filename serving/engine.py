@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from starlette.datastructures import State
 
-from serving.chunks import chunk_of, usage_of
+from serving.chunks import chat_choice, chunk_of, usage_of
 from serving.encoding import LabelError, PromptEncoder
 from serving.judging.prompt import LabelScores, Question
 from serving.judging.protocols import Chunk, Delta, EngineError, Generation, JudgeError, Usage
@@ -35,7 +35,9 @@ class VllmEngine:
         *,
         max_model_len: int,
         frontend: Mapping[str, Any] | None = None,
+        completion: Any = None,
     ) -> None:
+        self._completion = completion
         self._frontend = frontend or {}
         self._engine = engine
         self._chat = chat
@@ -61,21 +63,37 @@ class VllmEngine:
         from vllm.engine.arg_utils import AsyncEngineArgs  # noqa: PLC0415  vllm takes 10 s to import
 
         engine_args = AsyncEngineArgs(**{**arguments, "skip_tokenizer_init": not chat})
-        engine, serving_chat = await (_chatting(engine_args, frontend) if chat else _scoring(engine_args))
+        engine, serving_chat, completion = await (
+            _chatting(engine_args, frontend) if chat else _scoring(engine_args)
+        )
         model = arguments["served_model_name"][0]
         # Read anew: switching special tokens off is state of a tokenizer, and vLLM uses its own from threads.
         # Copying that one would copy its whole pool, which takes long for a large vocabulary.
         tokenizer = AutoTokenizer.from_pretrained(arguments["model"], local_files_only=True)
         limit = engine.model_config.max_model_len
-        return cls(engine, serving_chat, tokenizer, model, max_model_len=limit, frontend=frontend)
+        return cls(
+            engine,
+            serving_chat,
+            tokenizer,
+            model,
+            max_model_len=limit,
+            frontend=frontend,
+            completion=completion,
+        )
 
     async def generate(self, generation: Generation) -> AsyncGenerator[Delta, None]:
-        """Generate a chat completion. Raises EngineError; closing the generator aborts it in vLLM."""
+        """Generate a chat completion, or a legacy one where the body has a `prompt`.
+
+        Raises EngineError; closing the generator aborts it in vLLM.
+        """
         if self._chat is None:
             raise EngineError(500, "This engine only judges.")
-        request = self._chat_request(generation)
+        if "prompt" in generation.body:
+            create, request = self._completion.create_completion, self._completion_request(generation)
+        else:
+            create, request = self._chat.create_chat_completion, self._chat_request(generation)
         try:
-            stream = await self._chat.create_chat_completion(request, None)
+            stream = await create(request, None)
         except Exception as error:
             raise _engine_error(error) from error
         if not hasattr(stream, "__aiter__"):
@@ -185,6 +203,14 @@ class VllmEngine:
             ChatCompletionRequest,
         )
 
+        return self._validated(ChatCompletionRequest, generation)
+
+    def _completion_request(self, generation: Generation) -> Any:
+        from vllm.entrypoints.openai.completion.protocol import CompletionRequest  # noqa: PLC0415  as above
+
+        return self._validated(CompletionRequest, generation)
+
+    def _validated(self, schema: Any, generation: Generation) -> Any:
         body = {
             **generation.body,
             "model": self._model,
@@ -197,7 +223,7 @@ class VllmEngine:
         if generation.cache_salt:
             body["cache_salt"] = generation.cache_salt
         try:
-            return ChatCompletionRequest.model_validate(body)
+            return schema.model_validate(body)
         except ValueError as error:
             raise EngineError(400, "The model can't serve this request as it stands.") from error
 
@@ -234,8 +260,8 @@ class VllmEngine:
         )
 
 
-async def _chatting(engine_args: Any, frontend: Mapping[str, Any] | None) -> tuple[Any, Any]:
-    """vLLM's asynchronous engine and its OpenAI chat layer."""
+async def _chatting(engine_args: Any, frontend: Mapping[str, Any] | None) -> tuple[Any, Any, Any]:
+    """vLLM's asynchronous engine with its OpenAI layers for chats and for legacy completions."""
     from vllm.entrypoints.launchers.api_server.app_state import init_app_state  # noqa: PLC0415  as above
     from vllm.entrypoints.launchers.cli_args import FrontendArgs  # noqa: PLC0415  as above
     from vllm.v1.engine.async_llm import AsyncLLM  # noqa: PLC0415  as above
@@ -245,14 +271,14 @@ async def _chatting(engine_args: Any, frontend: Mapping[str, Any] | None) -> tup
     state = State()
     namespace = Namespace(**(vars(FrontendArgs()) | vars(engine_args) | front))
     await init_app_state(engine, state, namespace, await engine.get_supported_tasks())
-    return engine, state.openai_serving_chat
+    return engine, state.openai_serving_chat, state.openai_serving_completion
 
 
-async def _scoring(engine_args: Any) -> tuple[Any, None]:
+async def _scoring(engine_args: Any) -> tuple[Any, None, None]:
     """An engine for one-step questions; what only chats need is not even imported."""
     from vllm.v1.engine.llm_engine import LLMEngine  # noqa: PLC0415  as above
 
-    return await SteppedEngine.start(lambda: LLMEngine.from_engine_args(engine_args)), None
+    return await SteppedEngine.start(lambda: LLMEngine.from_engine_args(engine_args)), None, None
 
 
 async def _read(stream: Any, news: "asyncio.Queue[Delta | BaseException | None]") -> None:
@@ -269,7 +295,7 @@ async def _read(stream: Any, news: "asyncio.Queue[Delta | BaseException | None]"
                 if "error" in message:
                     raise _engine_error_of(message)
                 begun = True
-                chunks = tuple(chunk_of(choice) for choice in message["choices"])
+                chunks = tuple(chunk_of(chat_choice(choice)) for choice in message["choices"])
                 completion += sum(chunk.tokens for chunk in chunks)
                 prompt_tokens, cached = usage_of(message, prompt_tokens, cached)
                 news.put_nowait(Delta(chunks, Usage(prompt_tokens, completion, cached)))

@@ -14,6 +14,7 @@ from auth.refusals import AuthenticationError
 from serving.administration import administration
 from serving.admission import read_body, require_model
 from serving.answering import respond
+from serving.completions import parse_completion_request
 from serving.errors import RequestError, as_request_error, error_response
 from serving.http_metrics import HttpMetrics
 from serving.judging.protocols import EngineError
@@ -98,6 +99,11 @@ def create_gateway(services: Services) -> FastAPI:
     async def chat(request: Request, who: Annotated[Caller, Depends(caller)]) -> Response:
         body = await read_body(request, services.settings)
         return await respond(services, who, request, parse_chat_request(body))
+
+    @app.post("/v1/completions")
+    async def completions(request: Request, who: Annotated[Caller, Depends(caller)]) -> Response:
+        body = await read_body(request, services.settings)
+        return await respond(services, who, request, parse_completion_request(body))
 
     @app.post("/v1/moderations")
     async def moderations(request: Request, who: Annotated[Caller, Depends(moderator)]) -> JSONResponse:

@@ -79,13 +79,11 @@ class StreamOptions(Strict):
     include_usage: bool = False
 
 
-class ChatRequest(Strict):
-    """A chat completions request as the gateway accepts it."""
+class GeneratingRequest(Strict):
+    """What every request for an answer may say."""
 
     model: str = Field(min_length=1, max_length=256)
-    messages: list[ChatMessage] = Field(min_length=1, max_length=2048, fail_fast=True)
     max_tokens: int | None = Field(default=None, ge=1)
-    max_completion_tokens: int | None = Field(default=None, ge=1)
     n: int = Field(default=1, ge=1)
     stream: bool = False
     stream_options: StreamOptions | None = None
@@ -95,20 +93,35 @@ class ChatRequest(Strict):
     frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
     stop: Stop | None = None
     seed: int | None = Field(default=None, ge=-(2**63), le=2**63 - 1)
+    user: str | None = Field(default=None, max_length=256)
+
+    @model_validator(mode="after")
+    def _options_of_a_stream(self) -> Self:
+        if self.stream_options is not None and not self.stream:
+            raise ValueError("stream_options is only allowed when stream is true")
+        return self
+
+    @property
+    def include_usage(self) -> bool:
+        return bool(self.stream_options and self.stream_options.include_usage)
+
+
+class ChatRequest(GeneratingRequest):
+    """A chat completions request as the gateway accepts it."""
+
+    messages: list[ChatMessage] = Field(min_length=1, max_length=2048, fail_fast=True)
+    max_completion_tokens: int | None = Field(default=None, ge=1)
     logprobs: bool = False
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
     response_format: ResponseFormat | None = None
     tools: Tools | None = None
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
-    user: str | None = Field(default=None, max_length=256)
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
         if self.max_tokens is not None and self.max_completion_tokens is not None:
             raise ValueError("give max_tokens or max_completion_tokens, not both")
-        if self.stream_options is not None and not self.stream:
-            raise ValueError("stream_options is only allowed when stream is true")
         if self.response_format is not None and self.response_format.type != "text" and self._forces_call:
             raise ValueError("response_format is not possible where tool_choice forces a call")
         if self.messages[-1].role == "assistant":

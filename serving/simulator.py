@@ -68,7 +68,9 @@ class SimulatedEngine:
         """Stream the scripted words as OpenAI chunks, all choices in step. Raises EngineError as scripted."""
         prompt = " ".join(_texts(generation.body))
         deltas = self._deltas(generation.body, prompt)
-        limit = int(generation.body.get("max_completion_tokens") or len(deltas))
+        limit = int(
+            generation.body.get("max_completion_tokens") or generation.body.get("max_tokens") or len(deltas)
+        )
         said = deltas[:limit]
         finish = "stop" if len(said) == len(deltas) else "length"
         if finish == "stop" and said and "tool_calls" in said[-1]:
@@ -196,4 +198,5 @@ def _call_deltas(index: int, call: SimulatedCall) -> list[dict[str, Any]]:
 
 
 def _texts(body: Mapping[str, Any]) -> list[str]:
-    return [str(message.get("content") or "") for message in body.get("messages", [])]
+    messages = [str(message.get("content") or "") for message in body.get("messages", [])]
+    return [*messages, str(body.get("prompt") or "")]

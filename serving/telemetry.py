@@ -40,6 +40,12 @@ FIRST_RELEASE_SECONDS = Histogram(
 )
 IN_FLIGHT = Gauge("mizan_requests_in_flight", "Requests being worked on.", multiprocess_mode="livesum")
 TOKENS = Counter("mizan_tokens", "Tokens of the native model by fate.", ["fate"])
+EXPOSED = Histogram(
+    "mizan_exposed_tokens",
+    "Tokens that had left before the judge's first finding, of answers that did not pass, by mode.",
+    ["mode"],
+    buckets=(0, 1, 4, 16, 64, 256, 1024, 4096),
+)
 JUDGE_CALLS = Counter("mizan_judge_calls", "Judge calls by stage and outcome.", ["stage", "outcome"])
 JUDGE_SECONDS = Histogram("mizan_judge_call_seconds", "Duration of judge calls.", ["stage"], buckets=_SECONDS)
 JUDGE_TOKENS = Counter("mizan_judge_tokens", "Prompt tokens of judge calls.", ["kind"])

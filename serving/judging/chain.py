@@ -65,6 +65,7 @@ class Chain:
         self._judgements: list[Judgement | None] = [None] * generation.n
         self._events: asyncio.Queue[Event | BaseException] = asyncio.Queue()
         self._usage = Usage()
+        self._found: set[int] = set()
         self._pumping: asyncio.Task[None] | None = None
 
     async def run(self) -> AsyncGenerator[Event, None]:
@@ -156,7 +157,9 @@ class Chain:
     def _violated(self, choice: Choice, judgement: Judgement) -> bool:
         """Act on a verdict that does not pass. True where the choice ends: always, unless observing."""
         if not self._policy.enforcing:
-            judgement.tally.exposed = max(judgement.tally.exposed, judgement.tally.released)
+            if choice.index not in self._found:
+                judgement.tally.exposed = judgement.tally.released
+            self._found.add(choice.index)
             return False
         choice.close()
         self._events.put_nowait(Block(choice.index, judgement))

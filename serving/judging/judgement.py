@@ -13,7 +13,7 @@ class Tally:
     """Tokens of the native model.
 
     `judged` were covered by a passing verdict, `released` left, `wasted` were generated and thrown away,
-    `exposed` had left before the finding (0 unless the policy only observes).
+    `exposed` had left before the first finding (0 unless the policy only observes).
     """
 
     generated: int = 0

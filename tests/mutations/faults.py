@@ -266,6 +266,18 @@ FAULTS = (
         "self._tallies[choice.index].released = choice.tokens",
     ),
     Fault(
+        "count exposure to the last finding",
+        CHAIN,
+        "            if choice.index not in self._found:\n",
+        "            if True:\n",
+    ),
+    Fault(
+        "judge JSON as it is spelled",
+        CHAIN,
+        "readable(text)",
+        "text",
+    ),
+    Fault(
         "settle without stopping the model",
         CHAIN,
         "                    await _stop([pump])\n",

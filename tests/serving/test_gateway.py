@@ -253,6 +253,26 @@ async def test_observe_lets_pass_and_says_so(make_stack: MakeStack, stream: bool
 
 
 @pytest.mark.parametrize(
+    ("application", "mode"),
+    [("jorf-assistant", "gate"), ("khouribga-assistant", "window"), ("safi-assistant", "observe")],
+)
+async def test_exposure_is_a_metric_by_mode(make_stack: MakeStack, application: str, mode: str) -> None:
+    stack = make_stack(script=Script(answers={"": POISONED}, token_delay=0.001))
+
+    async def metric(name: str) -> float:
+        text = (await stack.client(None).get("/metrics")).text
+        wanted = f'mizan_exposed_tokens_{name}{{mode="{mode}"}} '
+        return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(wanted))
+
+    count, tokens = await metric("count"), await metric("sum")
+    judgement = (await stack.chat("Bonjour", application)).json()["judgement"]
+    assert judgement["flagged"]
+    assert await metric("count") == count + 1
+    assert await metric("sum") == tokens + judgement["tokens"]["exposed"]
+    assert (judgement["tokens"]["exposed"] > 0) is (mode == "observe")
+
+
+@pytest.mark.parametrize(
     ("language", "flagged"),
     [
         ("fr-FR,en;q=0.5", "Cette réponse a été retenue"),

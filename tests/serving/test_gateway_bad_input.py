@@ -388,7 +388,7 @@ async def test_a_model_of_other_tenants_looks_like_none(stack: Stack) -> None:
         ("GET", "/openapi.json", 404),
         ("GET", f"{CHAT}/..", 404),
         ("POST", f"{CHAT}/", 404),
-        ("POST", "/v1/completions", 404),
+        ("GET", "/v1/completions", 405),
         ("POST", "/v1/embeddings", 404),
         ("GET", "//v1/models", 404),
         ("GET", "/v1/%00", 404),

@@ -174,6 +174,13 @@ def test_a_flagged_tool_call_never_leaves() -> None:
     assert events[-2].judgement.verdict.stage is Stage.TOOL_CALL
 
 
+def test_json_is_judged_as_its_reader_decodes_it() -> None:
+    judge = ScriptedJudge(flagged=("BAD",))
+    chunk = Chunk(0, {"index": 0}, r'{"a": "B\u0041D"}', 1, finish_reason="stop")
+    block, _ = play([Step((chunk,))], judge)
+    assert isinstance(block, Block)
+
+
 def test_a_tool_call_that_begins_without_text_is_held_back_as_well() -> None:
     chunks = [silent_chunk(0, tool=True), text_chunk(0, 1), tool_chunk(0, 2), silent_chunk(0, finish="stop")]
     events = play(one_a_second(chunks), ScriptedJudge())
@@ -244,6 +251,15 @@ def test_observing_counts_what_had_left_before_the_finding() -> None:
     assert isinstance(settlement, Settlement)
     assert settlement.judgement.tally.exposed == 4
     assert settlement.judgement.verdict.outcome is Outcome.FLAGGED
+
+
+def test_exposure_is_counted_to_the_first_finding() -> None:
+    flags = Answering(Does.FLAGS)
+    judge = ScriptedJudge([Answering(), Answering(), flags, Answering(), flags, flags])
+    settlement = play(one_a_second(ANSWER), judge, Mode.OBSERVE)[-1]
+    assert isinstance(settlement, Settlement)
+    assert settlement.judgement.tally.exposed == 2
+    assert settlement.judgement.tally.released == 6
 
 
 def test_an_engine_that_speaks_after_its_end_is_an_error() -> None:

@@ -231,8 +231,8 @@ FAULTS = (
     Fault(
         "do not wait until everything has stopped",
         CHAIN,
-        "    await asyncio.gather(*tasks, return_exceptions=True)\n",
-        "    await asyncio.sleep(0)\n",
+        "    while not ended.done():\n",
+        "    while False:\n",
     ),
     Fault(
         "do not close the engine's generator",

@@ -11,6 +11,7 @@ from serving.admission import admit
 from serving.answers import Envelope, complete
 from serving.completions import CompletionEnvelope, CompletionRequest
 from serving.conversations import conversation_of
+from serving.judgements.keeping import kept
 from serving.judging.chain import Chain, Event
 from serving.judging.conversation import Conversation, Message
 from serving.openai_api import ChatRequest
@@ -40,12 +41,15 @@ async def respond(
         include_usage=asked.include_usage,
     )
     account = Account(request.url.path, services.model, generation, policy)
+    facts = {"route": request.url.path, "model": asked.model}
     events = account.watch(chain.run(), services.settings.request_timeout, visit)
+    events = kept(events, services.judgements, who, generation.request_id, facts)
     headers = {
         **visit.headers,
         "x-mizan-policy": f"{policy.id}@{policy.version}",
         "x-mizan-mode": policy.mode.value,
         "x-mizan-judge": services.judge.id,
+        "x-mizan-request-id": generation.request_id,
     }
     try:
         if asked.stream:

@@ -17,6 +17,7 @@ from serving.engine_environment import engine_environment
 from serving.entrance import Entrance
 from serving.gateway import create_gateway
 from serving.handles import RemoteEngine, RemoteJudge
+from serving.judgements.assembly import build_judgements
 from serving.judging.calibration import load_calibration
 from serving.judging.gathering import GatheringScorer
 from serving.judging.judge import TemplateJudge
@@ -111,6 +112,7 @@ class Gateway:
                 context_length=facts.context_length,
                 bytes_per_token=settings.limits.prompt_bytes_per_token,
             ),
+            judgements=build_judgements(settings.judgements, settings.redis, settings.state),
             model=settings.native.model,
             context_length=facts.context_length,
             reserved_tokens=tuple(sorted({*facts.reserved_tokens, *judge_facts.reserved_tokens})),

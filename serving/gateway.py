@@ -17,6 +17,7 @@ from serving.answering import respond
 from serving.completions import parse_completion_request
 from serving.errors import RequestError, as_request_error, error_response
 from serving.http_metrics import HttpMetrics
+from serving.judgements.routes import judgement_of
 from serving.judging.protocols import EngineError
 from serving.moderation import moderated
 from serving.openai_api import parse_chat_request
@@ -35,6 +36,7 @@ def create_gateway(services: Services) -> FastAPI:
         services.tenants.close()
         await services.entrance.close()
         await services.operators.close()
+        await services.judgements.close()
         await services.verifier.close()
 
     app = FastAPI(
@@ -104,6 +106,10 @@ def create_gateway(services: Services) -> FastAPI:
     async def completions(request: Request, who: Annotated[Caller, Depends(caller)]) -> Response:
         body = await read_body(request, services.settings)
         return await respond(services, who, request, parse_completion_request(body))
+
+    @app.get("/v1/judgements/{request_id}")
+    async def judgement(request_id: str, who: Annotated[Caller, Depends(caller)]) -> dict[str, object]:
+        return await judgement_of(services, who, request_id)
 
     @app.post("/v1/moderations")
     async def moderations(request: Request, who: Annotated[Caller, Depends(moderator)]) -> JSONResponse:

@@ -8,6 +8,7 @@ from auth.principal import Principal
 from auth.tenants import Tenant, TenantDirectory
 from auth.verification import TokenVerifier
 from serving.entrance import Entrance
+from serving.judgements.store import JudgementStore
 from serving.judging.policy import Policy
 from serving.judging.protocols import Engine, Judge
 from serving.settings import GatewaySettings
@@ -25,6 +26,7 @@ class Services:
     engine: Engine
     judge: Judge
     entrance: Entrance
+    judgements: JudgementStore
     model: str
     context_length: int
     reserved_tokens: tuple[str, ...]

@@ -14,6 +14,7 @@ from auth import strict_yaml
 from auth.settings import IdentitySettings
 from auth.user_path import UserPath, expanded
 from models.settings import ModelsSettings
+from serving.judgements.settings import JudgementsSettings
 from serving.limits.settings import LimitSettings
 from serving.overload.settings import OverloadSettings
 from serving.quarantine.settings import QuarantineSettings
@@ -209,6 +210,9 @@ class Settings(BaseSettings):
     )
     overload: OverloadSettings = Field(
         default_factory=OverloadSettings, description="When new work is refused because of the judge."
+    )
+    judgements: JudgementsSettings = Field(
+        default_factory=JudgementsSettings, description="Verdicts that can be read again."
     )
     quarantine: QuarantineSettings = Field(
         default_factory=QuarantineSettings, description="When an application is shut out."

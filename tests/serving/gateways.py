@@ -23,6 +23,8 @@ from auth.settings import IdentitySettings
 from auth.tenant_file import FileTenantDirectory, TenantFile
 from serving.entrance import Entrance
 from serving.gateway import create_gateway
+from serving.judgements.local import SqliteJudgements
+from serving.judgements.settings import JudgementsSettings
 from serving.judging.conversation import Check
 from serving.judging.gathering import GatheringScorer
 from serving.judging.judge import TemplateJudge
@@ -256,6 +258,7 @@ def build(
             native.context_length,
             1,
         ),
+        judgements=SqliteJudgements(issuer.fresh_file(), JudgementsSettings()),
         model=MODEL,
         context_length=native.context_length,
         reserved_tokens=(*native.reserved_tokens(), "<start_of_turn>"),

@@ -1,0 +1,1 @@
+"""Verdicts read again."""

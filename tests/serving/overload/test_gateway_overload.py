@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import httpx
 import pytest
-from prometheus_client import REGISTRY
 
 from serving.judging.prompt import LabelScores, Question
 from serving.judging.protocols import JudgeError
@@ -27,9 +26,9 @@ def hold(stack: Stack) -> asyncio.Event:
     return gate
 
 
-async def under_way(count: float) -> None:
+async def under_way(stack: Stack, count: int) -> None:
     async with asyncio.timeout(60):
-        while (REGISTRY.get_sample_value("mizan_judge_checks_in_flight") or 0) < count:  # noqa: ASYNC110  nothing to wait on
+        while stack.services.entrance.judge._load.checks < count:  # noqa: ASYNC110  nothing to wait on
             await asyncio.sleep(0.01)
 
 
@@ -40,7 +39,7 @@ async def test_overloaded(make_stack: MakeStack, route: str) -> None:
     # The scorer took the judge's method when the stack was built.
     stack.verdicts._judge._judge._scorer._call = stack.judge.score  # type: ignore[attr-defined]  # test's own wiring
     running = [asyncio.create_task(stack.chat()) for _ in range(3)]
-    await under_way(3)
+    await under_way(stack, 3)
     generations = len(stack.engine.generations)
 
     async def ask() -> httpx.Response:

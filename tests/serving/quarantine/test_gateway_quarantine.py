@@ -137,7 +137,8 @@ async def test_supervisors_see_and_lift(stack: Stack) -> None:
 
 async def test_lifting_starts_the_count_anew(stack: Stack) -> None:
     await violate(stack, 3)
-    await lift(stack)
+    assert is_quarantined(await stack.chat(application=AGENT)), "which waits for what is being recorded"
+    assert (await lift(stack)).status_code == 200
     assert await violate(stack, 2) == [200, 200]
     assert (await stack.chat(application=AGENT)).status_code == 200
 

@@ -32,6 +32,12 @@ def quarantine(store: QuarantineStore, **settings: Any) -> Quarantine:
     return Quarantine(store, QuarantineSettings(**{"violations": 2, "refresh_seconds": 1e-6, **settings}))
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine, a request sees what was recorded before it."""
+    monkeypatch.setattr("serving.quarantine.quarantine.CATCHING_UP", 60.0)
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "quarantine.sqlite"

@@ -34,11 +34,16 @@ def full() -> list[Cell]:
 def reduced(judges: tuple[JudgeState, ...] = tuple(JudgeState)) -> list[Cell]:
     """A tenth of the cells: each fault, channel, ending and the gravest splits at least once."""
     cells = [
-        Cell(FAULTS, route, stream, 3 if stream else 1, channel, placement, judge)
+        Cell(FAULTS, route, stream, 1, channel, placement, judge)
         for judge in judges
         for route, channel in SPEAKING
         for stream, placement in ((True, ABSENT), (True, WHOLE), (False, WHOLE))
         if judge is JudgeState.HEALTHY or placement == ABSENT or channel is Channel.CONTENT
+    ]
+    cells += [
+        Cell(FAULTS, route, True, 3, channel, placement)
+        for route, channel in SPEAKING
+        for placement in (ABSENT, WHOLE)
     ]
     cells += [
         Cell(CUTS, route, True, 1, channel, placement)

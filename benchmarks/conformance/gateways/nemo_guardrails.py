@@ -16,7 +16,8 @@ from benchmarks.conformance.upstream.listening import Upstream
 from benchmarks.conformance.upstream.model import MODEL
 
 _LEFT_OUT = (
-    "dialog rails and Colang flows of one's own; parallel rails; other checks than the self check",
+    "tool output rails: they need a Colang flow of one's own, the library has none for calls",
+    "dialog rails, parallel rails, other checks than the self check",
     "the actions server, threads, knowledge bases and caching",
 )
 _QUESTION = "Should this text be blocked? <<<{{ %s }}>>> Answer yes or no."

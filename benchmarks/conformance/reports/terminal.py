@@ -1,5 +1,6 @@
 """The report on a terminal."""
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -38,8 +39,8 @@ def print_report(report: ConformanceReport, console: Console) -> None:
 
 
 def _table(sheet: Sheet) -> Table:
-    table = Table(title=sheet.title, title_justify="left")
-    table.add_column("")
+    table = Table(title=sheet.title, title_justify="left", box=SIMPLE_HEAD, padding=0)
+    table.add_column("", ratio=1)
     for column in sheet.columns:
         table.add_column(column, justify="center")
     for row in sheet.rows:

@@ -14,6 +14,8 @@ from serving.conversations import conversation_of
 from serving.judgements.keeping import kept
 from serving.judging.chain import Chain, Event
 from serving.judging.conversation import Conversation, Message
+from serving.judging.protocols import Generation
+from serving.judging.repair import Repairing
 from serving.openai_api import ChatRequest
 from serving.outputs.presented import PresentedEngine
 from serving.presence import while_connected
@@ -33,7 +35,12 @@ async def respond(
         conversation, form = (Message("user", asked.text),), CompletionEnvelope
     visit = await services.entrance.enter(who.principal, who.tenant, generation)
     engine = PresentedEngine(visit.metered(services.engine), policy.reasoning)
-    chain = Chain(engine, services.judge, policy, generation, conversation)
+
+    def chain_of(one: Generation) -> Chain:
+        return Chain(engine, services.judge, policy, one, conversation)
+
+    repairs = policy.action == "repair" and policy.enforcing and isinstance(asked, ChatRequest)
+    chain = Repairing(chain_of, policy, generation) if repairs else chain_of(generation)
     envelope = form(
         request_id=generation.request_id,
         model=asked.model,

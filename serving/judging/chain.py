@@ -179,12 +179,22 @@ class Chain:
 
     def _settled(self, settlement: Settlement) -> Settlement:
         """The settlement with what the engine had generated when it stopped."""
+        settlement.judgement.tally = self.tally
+        return Settlement(self.usage, settlement.judgement)
+
+    @property
+    def tally(self) -> Tally:
+        """What has become of the tokens of all choices by now."""
         tally = Tally()
         for part in self._tallies:
             tally.add(part)
-        settlement.judgement.tally = tally
-        usage = replace(self._usage, completion_tokens=max(self._usage.completion_tokens, tally.generated))
-        return Settlement(usage, settlement.judgement)
+        return tally
+
+    @property
+    def usage(self) -> Usage:
+        """The engine's count by now, and never less than what has arrived."""
+        generated = sum(part.generated for part in self._tallies)
+        return replace(self._usage, completion_tokens=max(self._usage.completion_tokens, generated))
 
     def _report_failure(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()) is not None:

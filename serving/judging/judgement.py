@@ -45,6 +45,8 @@ class Judgement:
     judge_cached_tokens: int = 0
     noted: dict[str, None] = field(default_factory=dict)
     """Hazards that only flag, in the order in which they were found."""
+    attempts: list[Verdict] = field(default_factory=list)
+    """The verdicts on attempts that were withheld and repaired, or tried to."""
 
     def __post_init__(self) -> None:
         self.noted.update(dict.fromkeys(self.verdict.noted))
@@ -75,7 +77,9 @@ class Judgement:
     def public(self) -> dict[str, Any]:
         """The `judgement` object of responses. Scores are probabilities, times are milliseconds."""
         verdict = self.verdict
+        repaired = {"attempts": [_attempt(one) for one in self.attempts]} if self.attempts else {}
         return {
+            **repaired,
             "outcome": verdict.outcome.value,
             "flagged": verdict.outcome is Outcome.FLAGGED,
             "stage": verdict.stage.value,
@@ -109,6 +113,15 @@ def gravity(verdict: Verdict) -> tuple[int, int]:
     """Order of verdicts: flagged over undecided over passed; of equals, the answer over its prompt."""
     grave = (Outcome.PASSED, Outcome.UNDECIDED, Outcome.FLAGGED).index(verdict.outcome)
     return grave, int(verdict.stage is not Stage.PROMPT)
+
+
+def _attempt(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "outcome": verdict.outcome.value,
+        "stage": verdict.stage.value,
+        "score": _rounded(verdict.score),
+        "categories": list(verdict.categories),
+    }
 
 
 def _rounded(value: float | None) -> float | None:

@@ -41,6 +41,14 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
 
 
+class Repair(Strict):
+    """How often, how long and with how many tokens a model is asked again."""
+
+    attempts: int = Field(default=1, ge=1, le=5, description="Further attempts for each choice.")
+    seconds: float = Field(default=30.0, gt=0, le=600, description="Time for all of them together.")
+    tokens: int = Field(default=1024, ge=1, le=65536, description="Tokens for all of them together.")
+
+
 class Criterion(Strict):
     """One question that the judge is asked, in free text."""
 
@@ -62,7 +70,8 @@ class Policy(Strict):
         max_length=64, pattern=r"^[!-~]([ -~]*[!-~])?$", description="Printable ASCII: a header."
     )
     mode: Mode = Mode.WINDOW
-    action: Literal["refuse"] = "refuse"
+    action: Literal["refuse", "repair"] = "refuse"
+    repair: Repair = Field(default_factory=Repair, description="Bounds of the action `repair`.")
     reasoning: Reasoning = Field(
         default=Reasoning.RELEASE,
         description="Whether a model's reasoning is judged and released, or dropped.",

@@ -15,6 +15,7 @@ class Fault:
 
 CHAIN = "serving/judging/chain.py"
 CHOICE = "serving/judging/choice.py"
+REPAIR = "serving/judging/repair.py"
 ASKING = "serving/judging/asking.py"
 
 FAULTS = (
@@ -276,6 +277,30 @@ FAULTS = (
         CHAIN,
         "readable(text)",
         "text",
+    ),
+    Fault(
+        "repair what had begun to leave",
+        REPAIR,
+        "            and event.choice not in books.begun\n",
+        "",
+    ),
+    Fault(
+        "repair without bound",
+        REPAIR,
+        "range(1, self._policy.repair.attempts + 1)",
+        "range(1, 9)",
+    ),
+    Fault(
+        "take doubt for a finding to repair",
+        REPAIR,
+        "verdict.outcome is Outcome.FLAGGED and verdict.stage",
+        "not verdict.passed and verdict.stage",
+    ),
+    Fault(
+        "forget what a failed attempt cost",
+        REPAIR,
+        "    judgement.tally.add(chain.tally)\n",
+        "",
     ),
     Fault(
         "settle without stopping the model",

@@ -29,6 +29,7 @@ TESTS = (
     "tests/serving/judging/test_chain.py",
     "tests/serving/judging/test_choice.py",
     "tests/serving/judging/test_chain_properties.py",
+    "tests/serving/judging/test_repair.py",
     "tests/serving/judging/test_log_probabilities.py",
 )
 LIMIT = 240

@@ -494,3 +494,21 @@ async def test_an_unforeseen_error_says_nothing_of_itself(make_stack: MakeStack)
     assert response.status_code == 500
     assert response.json()["error"]["code"] == "internal_error"
     assert "secret" not in response.text
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_repaired_answer(make_stack: MakeStack, stream: bool) -> None:
+    """The native model, told what was found, says something else."""
+    script = Script(answers={"": "a zarzour at once", "was withheld": "The quick brown fox."})
+    stack = make_stack(script=script, policy={"action": "repair"})
+    response = await stack.chat(stream=stream)
+    body = events(response)[-1] if stream else response.json()
+    said_text = said(events(response)) if stream else body["choices"][0]["message"]["content"]
+    assert said_text == "The quick brown fox."
+    assert "zarzour" not in response.text
+    assert body["judgement"]["outcome"] == "passed"
+    assert [attempt["outcome"] for attempt in body["judgement"]["attempts"]] == ["flagged"]
+    assert body["judgement"]["tokens"]["generated"] == 8
+    assert len(stack.engine.generations) == 2
+    found = await stack.client().get(f"/v1/judgements/{response.headers['x-mizan-request-id']}")
+    assert found.json()["judgement"] == body["judgement"]

@@ -121,6 +121,7 @@ def test_no_field_lets_an_enforcing_policy_fail_open() -> None:
         "mode",
         "action",
         "reasoning",
+        "repair",
         "first_window",
         "least_window",
         "judge_timeout",

@@ -62,7 +62,7 @@ class VllmEngine:
         from transformers import AutoTokenizer  # noqa: PLC0415  vllm imports it, which takes 10 s
         from vllm.engine.arg_utils import AsyncEngineArgs  # noqa: PLC0415  vllm takes 10 s to import
 
-        engine_args = AsyncEngineArgs(**{**arguments, "skip_tokenizer_init": not chat})
+        engine_args = AsyncEngineArgs(**{**_configured(arguments), "skip_tokenizer_init": not chat})
         engine, serving_chat, completion = await (
             _chatting(engine_args, frontend) if chat else _scoring(engine_args)
         )
@@ -258,6 +258,16 @@ class VllmEngine:
             cached_tokens=sum(cached for _, _, cached in results),
             context_shortened=fitted.context_shortened,
         )
+
+
+def _configured(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments with the one configuration that vLLM does not take as a mapping."""
+    structured = arguments.get("structured_outputs_config")
+    if structured is None:
+        return dict(arguments)
+    from vllm.config import StructuredOutputsConfig  # noqa: PLC0415  vllm takes 10 s to import
+
+    return {**arguments, "structured_outputs_config": StructuredOutputsConfig(**structured)}
 
 
 async def _chatting(engine_args: Any, frontend: Mapping[str, Any] | None) -> tuple[Any, Any, Any]:

@@ -7,7 +7,7 @@ from pydantic import Field
 from models.schema.strict import Strict
 
 Accelerator = Literal["cpu", "gpu"]
-EngineValue = str | int | float | bool | None | list[str] | dict[str, int]
+EngineValue = str | int | float | bool | None | list[str] | dict[str, int | bool | str]
 
 
 class EngineArguments(Strict):

@@ -10,6 +10,7 @@ from serving.engine import VllmEngine
 from serving.judging.prompt import LabelScores, Question, Segment
 from serving.judging.protocols import Chunk, EngineError, Generation
 from serving.stepped_engine import EngineDeadError
+from tests.serving.engine_outputs import observe_outputs
 
 LABELS = (" Yes", " No")
 
@@ -106,10 +107,10 @@ async def _observe_scoring(engine: VllmEngine) -> dict[str, Any]:
 
 async def main() -> None:
     arguments = json.loads(sys.argv[1])
-    engine = await VllmEngine.start(arguments)
+    engine = await VllmEngine.start(arguments, json.loads(sys.argv[2]))
     try:
         await engine.check_ready()
-        seen = await _observe(engine)
+        seen = {**await _observe(engine), "outputs": await observe_outputs(engine)}
     finally:
         engine.stop()
     scoring = await VllmEngine.start(arguments, chat=False)

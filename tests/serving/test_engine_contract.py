@@ -11,6 +11,7 @@ import pytest
 from models.catalog import load_catalog
 from models.prepare import prepare
 from models.progress import Silent
+from serving.app import _frontend
 from serving.engine_environment import engine_environment
 from serving.settings import load
 
@@ -21,8 +22,9 @@ def seen() -> dict[str, Any]:
     settings = load(environment={})
     prepared = prepare(load_catalog(settings.models).get(settings.native.model), settings.models, Silent())
     arguments = {**prepared.engine_args("cpu"), "distributed_executor_backend": "uni", "max_model_len": 2048}
+    frontend = json.dumps(_frontend(prepared.entry))
     done = subprocess.run(  # noqa: S603  our own module
-        [sys.executable, "-m", "tests.serving.engine_contract", json.dumps(arguments)],
+        [sys.executable, "-m", "tests.serving.engine_contract", json.dumps(arguments), frontend],
         env={**os.environ, **engine_environment("cpu", 1), "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,
@@ -83,3 +85,46 @@ def test_an_engine_that_only_scores_scores_alike(seen: dict[str, Any]) -> None:
 def test_an_engine_that_only_scores_does_nothing_else_and_ends(seen: dict[str, Any]) -> None:
     assert seen["scoring"]["chat_refused"] == 500
     assert seen["scoring"]["after_stop"] == "EngineDeadError"
+
+
+@pytest.mark.parametrize("choice", ["required", "named", "single"])
+def test_a_forced_call_keeps_to_its_schema(seen: dict[str, Any], choice: str) -> None:
+    answer = seen["outputs"][choice]
+    assert answer["calls"], answer
+    for call in answer["calls"]:
+        assert call["function"]["name"] == "weather"
+        assert call["id"].startswith("call_")
+        if answer["finish"] != "length":
+            arguments = json.loads(call["function"]["arguments"])
+            assert arguments["city"] in ("Safi", "Jorf")
+            assert set(arguments) <= {"city", "days"}
+    assert answer["content"] == ""
+    assert choice != "single" or len(answer["calls"]) == 1
+
+
+def test_tools_may_be_offered_declined_and_answered(seen: dict[str, Any]) -> None:
+    outputs = seen["outputs"]
+    assert "error" not in outputs["auto"]
+    assert outputs["none"]["calls"] == []
+    assert outputs["none"]["content"]
+    assert "error" not in outputs["after"]
+
+
+def test_an_answer_keeps_to_its_form(seen: dict[str, Any]) -> None:
+    schema, anything = seen["outputs"]["schema"], seen["outputs"]["object"]
+    assert "error" not in schema
+    if schema["finish"] == "stop":
+        assert json.loads(schema["content"])["city"] in ("Safi", "Jorf")
+    assert anything["content"].lstrip().startswith("{")
+
+
+def test_only_said_tokens_are_named(seen: dict[str, Any]) -> None:
+    for answer in (seen["outputs"]["logprobs"], seen["outputs"]["text_logprobs"]):
+        assert answer["named"]
+        assert answer["named"] == answer["content"]
+
+
+def test_a_text_is_continued(seen: dict[str, Any]) -> None:
+    answer = seen["outputs"]["text"]
+    assert answer["content"].strip()
+    assert (answer["tokens"], answer["finish"]) == (8, "length")

@@ -54,6 +54,11 @@ check: lint types test  ## what CI runs
 mutations: install  ## hand-made faults in the chain, each of which a test must catch
 	$(RUN)python -m tests.mutations.run
 
+.PHONY: console-guide
+console-guide: install  ## carry the console guide out in a browser and renew its pictures
+	$(RUN)python -m pytest -q tests/auth/keycloak/test_console_guide.py
+	cp reports/console/*.png docs/console/
+
 .PHONY: bench
 bench: install  ## what judging costs: the whole stack against bare vLLM, in one run
 	$(RUN)python -m cluster.against_bare_vllm

@@ -4,6 +4,7 @@ import re
 from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -309,6 +310,18 @@ async def test_attack_is_refused(attack: Attack, forge: Forge, verifier: TokenVe
     with pytest.raises(AuthenticationError) as refusal:
         await verifier.verify(headers)
     assert (refusal.value.status, refusal.value.reason) == (attack.status, attack.reason.value)
+
+
+def test_the_page_of_attacks_lists_these() -> None:
+    """A changed attack must be changed there as well: `table()` prints what belongs there."""
+    page = Path(__file__).parents[2] / "docs" / "token-attacks.md"
+    assert table() in page.read_text(encoding="utf-8")
+
+
+def table() -> str:
+    """The attacks as a table of the documentation."""
+    rows = [f"| {attack.name} | {attack.status} | `{attack.reason.value}` |" for attack in ATTACKS]
+    return "\n".join(["| attack | status | code |", "|---|---|---|", *rows])
 
 
 @pytest.mark.parametrize("fault", TokenFault)

@@ -92,6 +92,24 @@ async def test_remembered_token_is_not_accepted_past_its_expiry(
     assert refusal.value.fault is TokenFault.EXPIRED
 
 
+@pytest.mark.parametrize(
+    ("skew", "fault"),
+    [(59, None), (61, TokenFault.NOT_YET_VALID), (-359, None), (-361, TokenFault.EXPIRED)],
+)
+async def test_clocks_a_minute_apart(
+    skew: int, fault: TokenFault | None, forge: Forge, verifier: TokenVerifier
+) -> None:
+    """The issuer's clock is ahead, or the gateway's: a minute is tolerated either way."""
+    issued = int(NOW) + skew
+    headers = [f"Bearer {forge.sign(claims=forge.claims(iat=issued, exp=issued + 300))}"]
+    if fault is None:
+        assert (await verifier.verify(headers)).application == "assistant"
+        return
+    with pytest.raises(Unauthenticated) as refusal:
+        await verifier.verify(headers)
+    assert refusal.value.fault is fault
+
+
 async def test_withdrawn_key_takes_remembered_tokens_along(
     forge: Forge, clock: FakeClock, issuer: FakeIssuer, verifier: TokenVerifier
 ) -> None:

@@ -245,6 +245,40 @@ async def test_key_rotation_under_load_refuses_no_valid_token(
     assert refusal.value.fault is TokenFault.UNKNOWN_KEY
 
 
+async def test_edits_under_load_lose_no_valid_request(
+    keycloak: Keycloak,
+    tenants: TenantAdministration,
+    secret: str,
+    verifier: TokenVerifier,
+    directory: KeycloakTenantDirectory,
+) -> None:
+    """An administrator edits without a pause while applications ask: every lookup finds the tenant."""
+    token = await asyncio.to_thread(keycloak.token, APPLICATION, secret)
+    identifier = (await verifier.verify([f"Bearer {token.value}"])).tenant
+    await asyncio.to_thread(within_ten_seconds, lambda: directory.get(identifier).name == "Safi")
+    seen: set[int | None] = set()
+    edits = asyncio.create_task(asyncio.to_thread(_edit, tenants))
+    asked = 0
+    while not edits.done():
+        principal = await verifier.verify([f"Bearer {token.value}"])
+        seen.add(directory.get(principal.tenant).limits.requests_per_minute)
+        asked += 1
+        await asyncio.sleep(0.002)
+    edits.result()
+    await asyncio.to_thread(
+        within_ten_seconds, lambda: directory.get(identifier).limits.requests_per_minute == 60
+    )
+    assert asked > 100
+    assert seen <= {60, *range(100, 112)}
+
+
+def _edit(tenants: TenantAdministration) -> None:
+    for number in range(12):
+        tenants.update("safi", None, {"requests_per_minute": str(100 + number)})
+        time.sleep(0.3)
+    tenants.update("safi", None, {"requests_per_minute": "60"})
+
+
 async def test_outage_stops_nobody_who_holds_a_valid_token(
     keycloak: Keycloak, secret: str, verifier: TokenVerifier, directory: KeycloakTenantDirectory
 ) -> None:

@@ -1,0 +1,1 @@
+"""The console guide, carried out in a real browser."""

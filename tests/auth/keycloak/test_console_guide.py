@@ -74,6 +74,7 @@ def test_every_step_of_the_guide(page: Page, keycloak: Keycloak) -> None:
     assert f'"{CLIENT}"' in listed.stdout
 
     console.rotate_secret(CLIENT)
+    _until(page, lambda: admin.get_client_secrets(identifier)["value"] != secret)
     with pytest.raises(TokenRefused):
         keycloak.token(CLIENT, secret)
     secret = admin.get_client_secrets(identifier)["value"]

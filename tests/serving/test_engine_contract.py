@@ -28,7 +28,7 @@ def seen() -> dict[str, Any]:
         env={**os.environ, **engine_environment("cpu", 1), "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=560,
         check=False,
     )
     lines = [line for line in done.stdout.splitlines() if line.startswith("SEEN ")]
@@ -37,7 +37,7 @@ def seen() -> dict[str, Any]:
     return facts
 
 
-pytestmark = pytest.mark.models
+pytestmark = [pytest.mark.models, pytest.mark.timeout(600)]
 
 
 def test_every_choice_is_generated_counted_and_finished(seen: dict[str, Any]) -> None:

@@ -77,6 +77,8 @@ class KeycloakDemo:
     def _operator_reads(self) -> str:
         self._realm.make_operator()
         tenants = self._directory()
+        problems = [problem for tenant in tenants.values() for problem in tenant["problems"]]
+        _expect(not problems, f"the directory says {problems}")
         return f"{', '.join(sorted(tenants))}; read from Keycloak, nothing wrong"
 
     def _both_ask(self) -> str:

@@ -49,7 +49,7 @@ app = typer.Typer(
 )
 
 Patience = Annotated[float, typer.Option(help="Seconds an answer may take.", min=1)]
-Quick = Annotated[bool, typer.Option("--quick", help="A tenth of the cells.")]
+Quick = Annotated[bool, typer.Option("--quick", help="A quarter of the cells.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the report to this file.")]
 MarkdownFile = Annotated[
     Path | None, typer.Option("--markdown", help="Write the gateways side by side to this file.")

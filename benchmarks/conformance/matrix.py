@@ -32,7 +32,7 @@ def full() -> list[Cell]:
 
 
 def reduced(judges: tuple[JudgeState, ...] = tuple(JudgeState)) -> list[Cell]:
-    """A tenth of the cells: each fault, channel, ending and the gravest splits at least once."""
+    """A quarter of the cells: each fault, channel, ending and the gravest splits at least once."""
     cells = [
         Cell(FAULTS, route, stream, 1, channel, placement, judge)
         for judge in judges

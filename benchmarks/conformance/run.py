@@ -24,7 +24,7 @@ class Run:
     """One gateway under one matrix. Use once."""
 
     def __init__(
-        self, gateway: Gateway, upstream: Upstream, *, patience: float = 30.0, at_once: int = 6
+        self, gateway: Gateway, upstream: Upstream, *, patience: float = 30.0, at_once: int = 10
     ) -> None:
         self._gateway = gateway
         self._upstream = upstream

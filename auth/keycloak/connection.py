@@ -1,5 +1,8 @@
 """Connecting to Keycloak's administration interface, as an operator or as a person who has logged in."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from keycloak import KeycloakAdmin, KeycloakOpenIDConnection
@@ -25,21 +28,22 @@ def connect(
     Raises `UnusableCredentials` or `KeycloakUnreachable`.
     """
     operator = administrator or read_administrator(settings.admin_file)
-    admin = KeycloakAdmin(
-        server_url=settings.server,
-        username=operator.username,
-        password=operator.password,
-        realm_name=settings.realm,
-        user_realm_name="master",
-        verify=_trusted(ca_file),
-        timeout=_PATIENCE,
-    )
-    try:
-        admin.connection.get_token()
-    except KeycloakError as error:
-        raise KeycloakUnreachable(
-            f"Keycloak at {settings.server} does not let us in: {sentence(error)}"
-        ) from error
+    with _path_for_httpx():
+        admin = KeycloakAdmin(
+            server_url=settings.server,
+            username=operator.username,
+            password=operator.password,
+            realm_name=settings.realm,
+            user_realm_name="master",
+            verify=_trusted(ca_file),
+            timeout=_PATIENCE,
+        )
+        try:
+            admin.connection.get_token()
+        except KeycloakError as error:
+            raise KeycloakUnreachable(
+                f"Keycloak at {settings.server} does not let us in: {sentence(error)}"
+            ) from error
     return admin
 
 
@@ -47,20 +51,30 @@ def connect_person(
     settings: KeycloakSettings, token: GrantedTokens, ca_file: Path | None = None
 ) -> KeycloakAdmin:
     """A session with a person's own token and rights; good for one command."""
-    connection = KeycloakOpenIDConnection(
-        server_url=settings.server,
-        realm_name=settings.realm,
-        token={"access_token": token.access_token, "expires_in": int(token.expires_in), "refresh_token": ""},
-        verify=_trusted(ca_file),
-        timeout=_PATIENCE,
-    )
-    return KeycloakAdmin(connection=connection)
+    lasting = int(token.expires_in)
+    with _path_for_httpx():
+        connection = KeycloakOpenIDConnection(
+            server_url=settings.server,
+            realm_name=settings.realm,
+            token={"access_token": token.access_token, "expires_in": lasting, "refresh_token": ""},
+            verify=_trusted(ca_file),
+            timeout=_PATIENCE,
+        )
+        return KeycloakAdmin(connection=connection)
 
 
 def sentence(error: KeycloakError) -> str:
     """What Keycloak said, in one line."""
     status = f" (status {error.response_code})" if error.response_code else ""
     return f"{error.error_message!s:.300}{status}"
+
+
+@contextmanager
+def _path_for_httpx() -> Iterator[None]:
+    """python-keycloak gives the authority's path to an httpx client too, which it makes and we never use."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`verify=<str>`", category=DeprecationWarning)
+        yield
 
 
 def _trusted(ca_file: Path | None) -> str | bool:

@@ -120,7 +120,7 @@ def _unpack(source: Source, home: Path, environment: Mapping[str, str], tell: Te
                 zipped.extractall(unpacked)  # noqa: S202 - see above
         else:
             with tarfile.open(archive) as tarred:
-                tarred.extractall(unpacked, filter="data")
+                _extract(tarred, unpacked)
         (top,) = unpacked.iterdir()
         (top / "bin" / "kc.sh").chmod(0o755)
         top.rename(home)
@@ -147,6 +147,19 @@ def _fetch(folder: Path, environment: Mapping[str, str], tell: Tell) -> Path:
             archive.unlink()
             raise UnexpectedArchive(f"Maven delivered an archive with sha256 {digest}, not {SHA256}")
     return archive
+
+
+def _extract(tarred: tarfile.TarFile, folder: Path) -> None:
+    """Unpack files and folders only, inside `folder` only. Raises ValueError or TarError."""
+    if hasattr(tarfile, "data_filter"):
+        tarred.extractall(folder, filter="data")
+        return
+    # Python before 3.11.4
+    for member in tarred.getmembers():
+        inside = (folder / member.name).resolve().is_relative_to(folder.resolve())
+        if not inside or not (member.isfile() or member.isdir()):
+            raise ValueError(f"{member.name} does not belong into an archive")
+    tarred.extractall(folder)  # noqa: S202 - looked at above
 
 
 def _copy_out_of_image(engine: str, home: Path, environment: Mapping[str, str], tell: Tell) -> None:

@@ -130,7 +130,7 @@ class Chain:
         least = self._policy.first_window
         while True:
             window = await choice.window(least, whole=self._policy.mode is Mode.GATE)
-            least = self._policy.least_window
+            least = self._policy.window_after(window.tokens)
             for stage, text in _judged(window):
                 verdict = await self._check(stage, text)
                 judgement.add(verdict)

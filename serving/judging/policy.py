@@ -80,6 +80,16 @@ class Policy(Strict):
     least_window: int = Field(
         default=4, ge=1, le=4096, description="Tokens gathered, at least, before each further check."
     )
+    window_growth: float = Field(
+        default=1.0,
+        ge=0,
+        le=8,
+        description="A further check waits for this share of the tokens judged so far, up to `long_window`. "
+        "Each check costs the judge the end of a cache block and the question again, whatever is new.",
+    )
+    long_window: int = Field(
+        default=64, ge=1, le=4096, description="Tokens that growth makes a window wait for, at most."
+    )
     judge_timeout: float = Field(default=20.0, gt=0, le=300, description="Seconds one judge call may take.")
     label_mass_floor: float = Field(
         default=0.5,
@@ -126,6 +136,10 @@ class Policy(Strict):
     @property
     def enforcing(self) -> bool:
         return self.mode is not Mode.OBSERVE
+
+    def window_after(self, judged: int) -> int:
+        """Tokens to gather, at least, before the next check of an answer of which `judged` are covered."""
+        return max(self.least_window, min(self.long_window, round(judged * self.window_growth)))
 
     @cached_property
     def digest(self) -> str:

@@ -71,5 +71,14 @@ def test_killing_the_judge_in_mid_stream_releases_nothing_unjudged(stack: Stack)
 
 
 def test_no_engine_of_a_killed_replica_is_left(stack: Stack) -> None:
-    """vLLM's own process must die with its replica, or its memory would be lost."""
-    _until(lambda: len(_processes(stack, "VLLM::EngineCore")) == 2, 30)
+    """vLLM's own process must die with its replica, or its memory would be lost.
+
+    The judge's engine is part of its replica's process.
+    """
+    (engine,) = _processes(stack, "VLLM::EngineCore")
+    (replica,) = _processes(stack, "ServeReplica:mizan:Native")
+    replica.kill()
+    _until(lambda: not engine.is_running() or engine.status() == psutil.STATUS_ZOMBIE, 60)
+    _until(lambda: stack.client.get("/health/ready").status_code == 200, 200)
+    assert stack.ask().json()["judgement"]["outcome"] == "passed"
+    assert len(_processes(stack, "VLLM::EngineCore")) == 1

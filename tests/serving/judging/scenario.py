@@ -49,6 +49,7 @@ class Scenario:
     reading: tuple[Wait, ...] = (AT_ONCE,)
     closing: Wait = AT_ONCE
     least_window: int = 1
+    window_growth: float = 0
     leaving: Leaving | None = None
 
 
@@ -108,7 +109,7 @@ async def _play(scenario: Scenario) -> Story:
     chain = Chain(
         engine,
         judge,
-        policy(scenario.mode, scenario.first_window, scenario.least_window),
+        policy(scenario.mode, scenario.first_window, scenario.least_window, scenario.window_growth),
         Generation("request", {}, n=scenario.n),
         CONVERSATION,
     )
@@ -205,6 +206,7 @@ def scenarios(
         reading=tuple(draw(st.lists(waits, min_size=1, max_size=3))),
         closing=draw(waits),
         least_window=draw(st.sampled_from((1, 1, 4))),
+        window_growth=draw(st.sampled_from((0, 0, 0.5, 1))),
     )
 
 

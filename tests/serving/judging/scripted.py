@@ -213,13 +213,14 @@ def verdict(
     )
 
 
-def policy(mode: Mode, first_window: int = 1, least_window: int = 1) -> Policy:
+def policy(mode: Mode, first_window: int = 1, least_window: int = 1, window_growth: float = 0) -> Policy:
     return Policy(
         id="test",
         version="1",
         mode=mode,
         first_window=first_window,
         least_window=least_window,
+        window_growth=window_growth,
         judge_timeout=TIMEOUT,
         criteria=(Criterion(id="harm", description="Harm."),),
     )

@@ -124,6 +124,8 @@ def test_no_field_lets_an_enforcing_policy_fail_open() -> None:
         "repair",
         "first_window",
         "least_window",
+        "window_growth",
+        "long_window",
         "judge_timeout",
         "label_mass_floor",
         "hazards",
@@ -175,3 +177,15 @@ def test_the_digest_covers_hazards_whatever_they_are_called_and_wherever_they_st
 def test_observing_policies_may_only_flag(tmp_path: Path) -> None:
     text = "id: a\nversion: '1'\nmode: observe\nhazards: {hate: {action: flag}}\n"
     assert not load_policy(written(tmp_path, text)).enforcing
+
+
+def test_windows_grow_with_what_was_judged_and_no_longer_than_the_long_one() -> None:
+    policy = Policy.model_validate({"id": "x", "version": "1", "hazards": {"hate": {}}})
+    judged, checks = 8, 1
+    while judged < 512:
+        judged += policy.window_after(judged)
+        checks += 1
+    assert checks <= 12
+    assert policy.window_after(8) == 8
+    assert policy.window_after(2) == policy.least_window
+    assert policy.window_after(100_000) == policy.long_window

@@ -131,7 +131,7 @@ async def test_two_gateways_and_a_redis_that_restarts(
 
 async def test_what_the_settings_build(redis_server: RedisServer, capsys: pytest.CaptureFixture[str]) -> None:
     alone = build_limiter(LimitSettings(), RedisSettings(), 2, 600)
-    assert "limits_divided" in capsys.readouterr().out
+    assert "limits_divided" in "".join(capsys.readouterr())
     shared = build_limiter(LimitSettings(), RedisSettings(url=SecretStr(redis_server.url)), 2, 600)
     assert isinstance(alone._store, MemoryStore)
     assert isinstance(shared._store, FallbackStore)

@@ -27,7 +27,7 @@ _POLICY = {
     "criteria": [{"id": "birds", "description": "certain birds"}],
 }
 _SETTINGS = (
-    "mode window, first window 8 tokens, then 4; a judge call may take 6 s",
+    "mode window, windows as the delivered policy has them; a judge call may take 6 s",
     "the circuit breaker is off, so that every cell asks the judge itself",
 )
 

@@ -20,6 +20,10 @@ class Visitor:
             client.event_hooks = {"response": [lambda _: self._send_secure_cookies_to_loopback(client)]}
             page = client.get(address)
             page = self._submit(client, page, {"username": self.username, "password": self.password})
+            if 'name="password"' in page.text:
+                # Where there are organizations, Keycloak asks for the name on a page of its own.
+                page = self._submit(client, page, {"password": self.password})
+            assert 'name="accept"' in page.text, page.text[:2000]
             return self._submit(client, page, {"cancel" if decline else "accept": "Yes"}).text
 
     @staticmethod

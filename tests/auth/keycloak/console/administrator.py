@@ -6,8 +6,10 @@ and the guide is to be changed with it.
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, Response
+from playwright.sync_api import TimeoutError as PageTimeoutError
 
 Shoot = Callable[[str], None]
 """Takes a screenshot under a name."""
@@ -134,12 +136,19 @@ class Administrator:
     def rotate_secret(self, client_id: str) -> None:
         self._open_client(client_id)
         self._tab("Credentials")
-        self._page.get_by_role("button", name="Regenerate").first.click()
-        self._dialog().wait_for()
-        self._shoot("rotate-secret")
-        dialog = self._dialog()
-        dialog.get_by_role("button", name="Yes").or_(dialog.get_by_test_id("confirm")).first.click()
-        dialog.wait_for(state="detached")
+        for _ in range(3):
+            self._page.wait_for_load_state("networkidle")
+            self._page.get_by_role("button", name="Regenerate").first.click()
+            dialog = self._dialog()
+            dialog.wait_for()
+            self._shoot("rotate-secret")
+            # A page that is still loading its client closes the dialog and asks Keycloak for nothing.
+            yes = dialog.get_by_role("button", name="Yes").or_(dialog.get_by_test_id("confirm")).first
+            with suppress(PageTimeoutError):
+                with self._page.expect_response(_new_secret, timeout=10_000):
+                    yes.click()
+                return
+        raise AssertionError("the console asks for no new secret")
 
     def disable_client(self, client_id: str) -> None:
         self._open_client(client_id)
@@ -243,3 +252,7 @@ class Administrator:
         alert = self._page.locator(".pf-v5-c-alert", has_text=text).first
         alert.wait_for()
         alert.get_by_role("button", name=re.compile("Close")).click()
+
+
+def _new_secret(response: Response) -> bool:
+    return response.request.method == "POST" and response.url.endswith("/client-secret")

@@ -1,14 +1,13 @@
 """Quarantines in a SQLite file, for the gateway replicas of one machine."""
 
-import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from serving.quarantine.records import Quarantined
 from serving.quarantine.store import KEPT_HISTORY, QuarantineUnavailable
+from serving.sqlite_file import SqliteFile
 
 T = TypeVar("T")
 
@@ -25,7 +24,7 @@ class SqliteStore:
     """A `QuarantineStore` in one file, of mode 0600."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._file = SqliteFile(path, _SCHEMA)
 
     async def count(self, application: str, request_id: str, now: float, window: float) -> int:
         def work(database: sqlite3.Connection) -> int:
@@ -69,34 +68,13 @@ class SqliteStore:
         return await self._do(lambda database: _entries(database, query))
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        await self._file.close()
 
     async def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
-            return await asyncio.to_thread(self._within, work)
-        except (sqlite3.Error, OSError, ValueError) as error:
-            raise QuarantineUnavailable(f"{self._path}: {error}") from error
-
-    def _within(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        with self._transaction() as database:
-            return work(database)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        if not self._path.exists():
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._path.touch(mode=0o600)
-        with closing(sqlite3.connect(self._path, timeout=5, isolation_level=None)) as database:
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = FULL")
-            database.executescript(_SCHEMA)
-            database.execute("BEGIN IMMEDIATE")
-            try:
-                yield database
-            except BaseException:
-                database.execute("ROLLBACK")
-                raise
-            database.execute("COMMIT")
+            return await self._file.do(work)
+        except (sqlite3.Error, OSError, ValueError, RuntimeError) as error:
+            raise QuarantineUnavailable(f"{self._file.path}: {error}") from error
 
 
 def _entries(database: sqlite3.Connection, query: str) -> list[Quarantined]:

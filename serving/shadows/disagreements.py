@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from serving.judging.conversation import Check, Stage
 from serving.judging.shadow import Comparison
 from serving.judging.verdict import Verdict
+from serving.sqlite_file import connect, transaction
 
 FILE = "shadow-disagreements.sqlite"
 DAY = 86400.0
@@ -130,13 +131,9 @@ class Disagreements:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         """A connection within one transaction; text whose time is over is gone before anything is read."""
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with closing(sqlite3.connect(self._path, timeout=10)) as database:
-            self._path.chmod(0o600)
-            database.execute("pragma journal_mode = wal")
-            database.execute("pragma secure_delete = on")
-            with database:
-                database.execute(_SCHEMA)
+        with closing(connect(self._path, _SCHEMA)) as database:
+            database.execute("PRAGMA secure_delete = ON")
+            with transaction(database):
                 database.execute(
                     "update disagreement set text = null, text_until = null where text_until < ?",
                     (time.time(),),

@@ -16,7 +16,7 @@ from serving.admission import read_body, require_model
 from serving.answering import respond
 from serving.completions import parse_completion_request
 from serving.errors import RequestError, as_request_error, error_response
-from serving.http_metrics import HttpMetrics
+from serving.http_metrics import HttpMetrics, require_metrics_token
 from serving.judgements.routes import judgement_of
 from serving.judging.protocols import EngineError
 from serving.moderation import moderated
@@ -81,8 +81,9 @@ def create_gateway(services: Services) -> FastAPI:
         return JSONResponse({"status": "ready"})
 
     @app.get("/metrics")
-    async def metrics() -> Response:
-        # Anybody may ask, and many processes take a while to read: one at a time, off the event loop.
+    async def metrics(request: Request) -> Response:
+        require_metrics_token(services.settings, request.headers.getlist("authorization"))
+        # Many processes take a while to read: one at a time, off the event loop.
         async with scraping:
             text = await asyncio.to_thread(exposition)
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")

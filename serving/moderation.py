@@ -56,6 +56,7 @@ async def moderated(request: Request, services: Services, who: Caller) -> JSONRe
     """Answer a request. Raises RequestError."""
     texts = parse_moderation_request(await read_body(request, services.settings))
     require_judge(texts, services.judge)
+    require_length(texts, services.settings.max_moderated_characters)
     policy = policy_of(services, who.tenant)
     visit = await services.entrance.enter_texts(who.principal, who.tenant, texts.texts)
     # Who leaves early, or sends what can't be decided in time, has made the judge work all the same.
@@ -73,6 +74,17 @@ def require_judge(request: ModerationRequest, judge: Judge) -> None:
     """Raise RequestError 404 where the request names another judge."""
     if request.model not in {None, judge.id}:
         raise RequestError(404, "There is no such judge.", code="model_not_found", param="model")
+
+
+def require_length(request: ModerationRequest, most: int) -> None:
+    """Raise RequestError 400 where the texts are longer, together, than `most` characters.
+
+    A long text is judged in pieces: without a bound, one request keeps the judge from everybody else.
+    """
+    length = sum(map(len, request.texts))
+    if length > most:
+        message = f"input has {length} characters, the most is {most}. Split it into several requests."
+        raise RequestError(400, message, code="string_above_max_length", param="input")
 
 
 async def moderate(

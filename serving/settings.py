@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableVariable
 
@@ -66,6 +66,16 @@ class GatewaySettings(_Section):
     )
     request_timeout: float = Field(default=600, gt=0, description="Seconds a request may take in all.")
     body_timeout: float = Field(default=30, gt=0, description="Seconds a request body may take to arrive.")
+    max_moderated_characters: int = Field(
+        default=200_000, ge=1, description="Most characters that one request to /v1/moderations has judged."
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None, min_length=16, description="Bearer token that opens /metrics, which names tenants."
+    )
+    metrics_open: bool = Field(
+        default=True,
+        description="Whether /metrics answers without a token where none is set; not so in production mode.",
+    )
 
     @property
     def url(self) -> str:
@@ -245,6 +255,7 @@ class Settings(BaseSettings):
         if production:
             embedded.setdefault("enabled", False)
             _default(data, "quarantine", violations=50)
+            _default(data, "gateway", metrics_open=False)
         _default(data, "native", model="smollm2-135m-instruct")
         _default(data, "judge", model="gemma-3-270m-judge")
         return data

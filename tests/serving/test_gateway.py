@@ -473,6 +473,32 @@ async def test_health_and_metrics_need_no_token(stack: Stack) -> None:
     assert "mizan_requests_total" in metrics.text
 
 
+async def test_metrics_may_ask_for_a_token_of_their_own(make_stack: MakeStack) -> None:
+    stack = make_stack(metrics_token="a-token-for-prometheus")
+    client = stack.client(None)
+    refused = [
+        await client.get("/metrics", headers=headers)
+        for headers in (
+            {},
+            {"Authorization": "Bearer another-token-for-it"},
+            {"Authorization": f"Bearer {stack.issuer.token('mizan-operator')}"},
+            {"Authorization": "Basic a-token-for-prometheus"},
+        )
+    ]
+    for response in refused:
+        assert response.status_code == 401
+        assert response.headers["www-authenticate"].startswith("Bearer")
+        assert "mizan_requests_total" not in response.text
+    allowed = await client.get("/metrics", headers={"Authorization": "Bearer a-token-for-prometheus"})
+    assert allowed.status_code == 200
+
+
+async def test_metrics_can_be_closed(make_stack: MakeStack) -> None:
+    response = await make_stack(metrics_open=False).client(None).get("/metrics")
+    assert response.status_code == 401
+    assert "gateway.metrics_token" in response.json()["error"]["message"]
+
+
 async def test_not_ready(make_stack: MakeStack) -> None:
     class Down(Refusing):
         async def check_ready(self) -> None:

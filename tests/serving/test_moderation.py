@@ -63,6 +63,16 @@ async def test_bad_input(make_stack: MakeStack, body: Any, param: str) -> None:
     assert response.json()["error"]["param"] == param
 
 
+async def test_more_text_than_one_request_may_have_judged(make_stack: MakeStack) -> None:
+    stack = make_stack(max_moderated_characters=10)
+    assert (await moderated(stack, {"input": ["خبز" * 2, "b" * 4]})).status_code == 200
+    asked = len(stack.judge.questions)
+    response = await moderated(stack, {"input": ["خبز" * 2, "b" * 5]})
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == "string_above_max_length"
+    assert len(stack.judge.questions) == asked, "nothing of it reached the judge"
+
+
 async def test_another_judge_does_not_exist(make_stack: MakeStack) -> None:
     stack = make_stack()
     assert (await moderated(stack, {"input": "x", "model": "omni-moderation"})).status_code == 404

@@ -33,13 +33,14 @@ async def respond(
         conversation, form = conversation_of(asked.messages, asked.tools or ()), Envelope
     else:
         conversation, form = (Message("user", asked.text),), CompletionEnvelope
-    visit = await services.entrance.enter(who.principal, who.tenant, generation)
+    repairs = policy.action == "repair" and policy.enforcing and isinstance(asked, ChatRequest)
+    repair = policy.repair if repairs else None
+    visit = await services.entrance.enter(who.principal, who.tenant, generation, repair)
     engine = PresentedEngine(visit.metered(services.engine), policy.reasoning)
 
     def chain_of(one: Generation) -> Chain:
         return Chain(engine, services.judge, policy, one, conversation)
 
-    repairs = policy.action == "repair" and policy.enforcing and isinstance(asked, ChatRequest)
     chain = Repairing(chain_of, policy, generation) if repairs else chain_of(generation)
     envelope = form(
         request_id=generation.request_id,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from auth.principal import Principal
 from auth.tenants import Tenant, TenantDirectory
 from serving.judging.judgement import Judgement
+from serving.judging.policy import Repair
 from serving.judging.protocols import Engine, Generation
 from serving.judging.verdict import Outcome
 from serving.limits.demand import Demand, demand_of, text_tokens
@@ -25,11 +26,16 @@ class Entrance:
     context_length: int
     bytes_per_token: float
 
-    async def enter(self, principal: Principal, tenant: Tenant, generation: Generation) -> "Visit":
-        """Admit a generation. Raises RequestError 403, 429 or 503. Whoever enters must `Visit.leave`."""
+    async def enter(
+        self, principal: Principal, tenant: Tenant, generation: Generation, repair: Repair | None = None
+    ) -> "Visit":
+        """Admit a generation, and its repairs where there may be any.
+
+        Raises RequestError 403, 429 or 503. Whoever enters must `Visit.leave`.
+        """
         await self.quarantine.require_free(principal.application)
         self.judge.require_capacity(tenant)
-        demand = demand_of(generation, self.context_length, self.bytes_per_token)
+        demand = demand_of(generation, self.context_length, self.bytes_per_token, repair)
         reservation = await self.limiter.reserve(tenant, demand.total)
         return Visit(self, principal, reservation, demand, generation.request_id)
 

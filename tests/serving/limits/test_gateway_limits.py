@@ -16,7 +16,9 @@ from auth.limits import TenantLimits
 from auth.tenants import Tenant, TenantDirectory
 from serving import telemetry
 from serving.gateway import create_gateway
+from serving.judging.policy import Repair
 from serving.judging.protocols import Delta, EngineError, Generation, Usage
+from serving.limits.demand import NOTE_TOKENS, demand_of
 from serving.limits.limiter import TenantLimiter
 from serving.limits.memory import MemoryStore
 from serving.limits.metering import Meter
@@ -348,3 +350,30 @@ async def test_the_meter(deltas: list[Delta], error: Exception | None, tokens: i
         except EngineError:
             assert error is not None
         assert meter.tokens == tokens * attempt
+
+
+async def test_what_repairs_can_take_is_reserved(make_stack: MakeStack) -> None:
+    """Two further attempts read the prompt again and answer in at most as many tokens each."""
+    script = Script(answers={"": "a zarzour at once, and more of it"})
+    repair = {"attempts": 2, "seconds": 30, "tokens": 1024}
+    stack = make_stack(script=script, policy={"action": "repair", "repair": Repair(**repair)})
+    least = demand_of(Generation("id", ask(max_completion_tokens=20)), 4096, 1, Repair(**repair)).total
+    stack, directory, limiter = limited(stack, tokens_per_minute=least // 2)
+    assert (await stack.chat(max_tokens=20)).status_code == 429
+    assert not stack.engine.generations
+    directory.edit(tokens_per_minute=least + 200)
+    response = await stack.chat(max_tokens=20)
+    assert response.status_code == 200
+    assert len(stack.engine.generations) == 3
+    await limiter.drained()
+    usage = response.json()["usage"]
+    assert 0 < usage["total_tokens"] <= least
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_the_demand_of_repairs(n: int) -> None:
+    generation = Generation("id", {"messages": [], "max_completion_tokens": 100}, n=n)
+    plain = demand_of(generation, 8192, 1)
+    with_repair = demand_of(generation, 8192, 1, Repair(attempts=2, tokens=150))
+    assert with_repair.prompt == plain.prompt
+    assert with_repair.total == plain.total + 2 * n * (plain.prompt + NOTE_TOKENS) + min(150, 200 * n)

@@ -196,7 +196,7 @@ def _engine(
     if prepared.entry.reasoning_parser is not None:
         arguments["reasoning_parser"] = prepared.entry.reasoning_parser
     if settings.accelerator == "cpu" and int(arguments.get("tensor_parallel_size", 1)) == 1:
-        # In the engine's own process: a third process per engine costs 1 GB and 15 s of start on a CPU.
+        # In the replica: each further process of an engine costs 1 GB and 10 to 15 s of start on a CPU.
         arguments["distributed_executor_backend"] = "uni"
     spec = EngineSpec(prepared.entry.id, arguments, frontend or {}, labels, settings.simulate)
     scaling: dict[str, Any] = {"num_replicas": settings.min_replicas}
@@ -215,9 +215,7 @@ def _engine(
             "num_cpus": cpus,
             "num_gpus": settings.gpus if settings.gpus is not None else resources.gpus,
             "resources": settings.ray_resources,
-            "runtime_env": {
-                "env_vars": engine_environment(settings.accelerator, cpus, scores_only=bool(labels))
-            },
+            "runtime_env": {"env_vars": engine_environment(settings.accelerator, cpus)},
         },
         health_check_period_s=2,
         health_check_timeout_s=10,

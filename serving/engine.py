@@ -9,18 +9,18 @@ import json
 import os
 import re
 from argparse import Namespace
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager, nullcontext, suppress
 from typing import Any, Self
 
 from starlette.datastructures import State
 
 from serving.chunks import chat_choice, chunk_of, usage_of
+from serving.core_thread import CoreThread
 from serving.encoding import LabelError, PromptEncoder
 from serving.judging.prompt import LabelScores, Question
 from serving.judging.protocols import Chunk, Delta, EngineError, Generation, JudgeError, Usage
 from serving.pieces import fit
-from serving.stepped_engine import SteppedEngine
 
 
 class VllmEngine:
@@ -63,9 +63,11 @@ class VllmEngine:
         from vllm.engine.arg_utils import AsyncEngineArgs  # noqa: PLC0415  vllm takes 10 s to import
 
         engine_args = AsyncEngineArgs(**{**_configured(arguments), "skip_tokenizer_init": not chat})
-        engine, serving_chat, completion = await (
-            _chatting(engine_args, frontend) if chat else _scoring(engine_args)
-        )
+        serving_chat = completion = None
+        if chat:
+            engine, serving_chat, completion = await _chatting(engine_args, frontend)
+        else:
+            engine = _engine(engine_args, in_a_thread=True)
         model = arguments["served_model_name"][0]
         # Read anew: switching special tokens off is state of a tokenizer, and vLLM uses its own from threads.
         # Copying that one would copy its whole pool, which takes long for a large vocabulary.
@@ -274,9 +276,8 @@ async def _chatting(engine_args: Any, frontend: Mapping[str, Any] | None) -> tup
     """vLLM's asynchronous engine with its OpenAI layers for chats and for legacy completions."""
     from vllm.entrypoints.launchers.api_server.app_state import init_app_state  # noqa: PLC0415  as above
     from vllm.entrypoints.launchers.cli_args import FrontendArgs  # noqa: PLC0415  as above
-    from vllm.v1.engine.async_llm import AsyncLLM  # noqa: PLC0415  as above
 
-    engine = AsyncLLM.from_engine_args(engine_args)
+    engine = _engine(engine_args, in_a_thread=engine_args.distributed_executor_backend == "uni")
     front = {"enable_prompt_tokens_details": True, **(frontend or {})}
     state = State()
     namespace = Namespace(**(vars(FrontendArgs()) | vars(engine_args) | front))
@@ -284,11 +285,34 @@ async def _chatting(engine_args: Any, frontend: Mapping[str, Any] | None) -> tup
     return engine, state.openai_serving_chat, state.openai_serving_completion
 
 
-async def _scoring(engine_args: Any) -> tuple[Any, None, None]:
-    """An engine for one-step questions; what only chats need is not even imported."""
-    from vllm.v1.engine.llm_engine import LLMEngine  # noqa: PLC0415  as above
+def _engine(engine_args: Any, *, in_a_thread: bool) -> Any:
+    """vLLM's asynchronous engine, its core in a process of its own or in a thread of this one."""
+    from vllm.v1.engine.async_llm import AsyncLLM  # noqa: PLC0415  as above
 
-    return await SteppedEngine.start(lambda: LLMEngine.from_engine_args(engine_args)), None, None
+    with _core_in_a_thread() if in_a_thread else nullcontext():
+        return AsyncLLM.from_engine_args(engine_args)
+
+
+@contextmanager
+def _core_in_a_thread() -> Iterator[None]:
+    """Have vLLM's asynchronous engine keep its core in this process: it has no argument for that."""
+    from vllm.v1.engine import EngineCoreOutput, EngineCoreOutputs, FinishReason  # noqa: PLC0415  as above
+    from vllm.v1.engine.core import EngineCore  # noqa: PLC0415  as above
+    from vllm.v1.engine.core_client import EngineCoreClient  # noqa: PLC0415  as above
+
+    def refused(request_id: str) -> Any:
+        output = EngineCoreOutput(request_id, [], finish_reason=FinishReason.ERROR)
+        return EngineCoreOutputs(outputs=[output], finished_requests={request_id})
+
+    def make(vllm_config: Any, executor_class: Any, log_stats: bool, **_: Any) -> CoreThread:
+        return CoreThread.start(lambda: EngineCore(vllm_config, executor_class, log_stats), refused)
+
+    usual = EngineCoreClient.__dict__["make_async_mp_client"]
+    EngineCoreClient.make_async_mp_client = staticmethod(make)
+    try:
+        yield
+    finally:
+        EngineCoreClient.make_async_mp_client = usual
 
 
 async def _read(stream: Any, news: "asyncio.Queue[Delta | BaseException | None]") -> None:

@@ -1,11 +1,10 @@
 """Environment variables that an engine's process needs before vLLM is imported."""
 
 
-def engine_environment(accelerator: str, cpus: float, *, scores_only: bool = False) -> dict[str, str]:
+def engine_environment(accelerator: str, cpus: float) -> dict[str, str]:
     """Environment of an engine's processes; docs/engines.md says what each costs."""
     if accelerator == "gpu":
-        # What only scores is stepped in its replica's own process (`serving.stepped_engine`).
-        return {"VLLM_ENABLE_V1_MULTIPROCESSING": "0"} if scores_only else {}
+        return {}
     return {
         "TORCH_COMPILE_DISABLE": "1",
         "OMP_NUM_THREADS": str(max(1, int(cpus))),

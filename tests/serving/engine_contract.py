@@ -9,7 +9,6 @@ from typing import Any
 from serving.engine import VllmEngine
 from serving.judging.prompt import LabelScores, Question, Segment
 from serving.judging.protocols import Chunk, EngineError, Generation
-from serving.stepped_engine import EngineDeadError
 from tests.serving.engine_outputs import observe_outputs
 
 LABELS = (" Yes", " No")
@@ -100,7 +99,7 @@ async def _observe_scoring(engine: VllmEngine) -> dict[str, Any]:
     engine.stop()
     try:
         await engine.check_alive()
-    except EngineDeadError as error:
+    except Exception as error:  # noqa: BLE001  what vLLM raises is not imported here
         seen["after_stop"] = type(error).__name__
     return seen
 

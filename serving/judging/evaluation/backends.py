@@ -40,7 +40,7 @@ async def open_judge(model: JudgeModel, backend: Backend) -> AsyncGenerator[Temp
 
         yield TemplateJudge(template, TransformersScorer(model.folder), model.id, model.digest)
         return
-    os.environ.update(engine_environment("cpu", cpus=os.cpu_count() or 1, scores_only=True))
+    os.environ.update(engine_environment("cpu", cpus=os.cpu_count() or 1))
     from serving.engine import VllmEngine  # noqa: PLC0415  only where vLLM is wanted
 
     engine = await VllmEngine.start(model.arguments, chat=False)

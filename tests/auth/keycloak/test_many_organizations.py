@@ -1,0 +1,67 @@
+"""A thousand organizations in the real server: read completely, and an edit of the last one takes effect."""
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from auth.keycloak.bootstrap import keep_gateway_credentials
+from auth.keycloak.directory import KeycloakTenantDirectory
+from auth.keycloak.realm_file import REALM_FILE
+from auth.keycloak.settings import KeycloakSettings, TenantDefaults
+from auth.keycloak.tenant_administration import TenantAdministration
+
+from .conftest import Keycloak, definition
+
+pytestmark = [pytest.mark.keycloak, pytest.mark.timeout(900)]
+
+REALM = "thousand"
+COUNT = 1000
+PATIENCE = 300
+"""Seconds; the machine that runs this is shared."""
+
+
+@pytest.fixture
+def thousand(keycloak: Keycloak, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeycloakSettings]:
+    """A realm like the shipped one, with organizations; the gateway reads it by pages of 100."""
+    realm = json.loads(REALM_FILE.read_text(encoding="utf-8"))
+    realm["organizations"] = [
+        {
+            "name": f"Site {number}",
+            "alias": f"site-{number:04d}",
+            "enabled": True,
+            "attributes": {"mizan.requests_per_minute": [str(number + 1)]},
+        }
+        for number in range(COUNT)
+    ]
+    admin = keycloak.admin("master")
+    admin.create_realm({**realm, "realm": REALM})
+    settings = keycloak.settings.model_copy(
+        update={"realm": REALM, "state_dir": tmp_path_factory.mktemp("thousand"), "page_size": 100}
+    )
+    try:
+        keep_gateway_credentials(keycloak.admin(REALM), definition(REALM), settings)
+        yield settings
+    finally:
+        admin.delete_realm(REALM)
+
+
+def test_a_thousand_organizations(keycloak: Keycloak, thousand: KeycloakSettings) -> None:
+    directory = KeycloakTenantDirectory(thousand)
+    try:
+        directory.refresh()
+        assert len(directory.tenants()) == COUNT
+        for number in (0, 9, 10, 99, 100, COUNT - 1):
+            assert directory.get(f"site-{number:04d}").limits.requests_per_minute == number + 1
+
+        directory.start()
+        administration = TenantAdministration(keycloak.admin(REALM), TenantDefaults())
+        assert len(administration.all()) == COUNT
+        administration.update("site-0999", None, {"requests_per_minute": "7"})
+        give_up = time.monotonic() + PATIENCE
+        while directory.get("site-0999").limits.requests_per_minute != 7:
+            assert time.monotonic() < give_up, "the edit was not felt"
+            time.sleep(0.1)
+    finally:
+        directory.close()

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from auth.keycloak.bootstrap import keep_gateway_credentials
@@ -36,7 +37,14 @@ def thousand(keycloak: Keycloak, tmp_path_factory: pytest.TempPathFactory) -> It
         for number in range(COUNT)
     ]
     admin = keycloak.admin("master")
-    admin.create_realm({**realm, "realm": REALM})
+    made = httpx.post(
+        f"{keycloak.settings.server}/admin/realms",
+        json={**realm, "realm": REALM},
+        headers={"Authorization": f"Bearer {admin.connection.token['access_token']}"},
+        timeout=PATIENCE,
+        trust_env=False,
+    )
+    assert made.status_code == 201, made.text
     settings = keycloak.settings.model_copy(
         update={"realm": REALM, "state_dir": tmp_path_factory.mktemp("thousand"), "page_size": 100}
     )
@@ -44,7 +52,7 @@ def thousand(keycloak: Keycloak, tmp_path_factory: pytest.TempPathFactory) -> It
         keep_gateway_credentials(keycloak.admin(REALM), definition(REALM), settings)
         yield settings
     finally:
-        admin.delete_realm(REALM)
+        keycloak.admin("master").delete_realm(REALM)
 
 
 def test_a_thousand_organizations(keycloak: Keycloak, thousand: KeycloakSettings) -> None:

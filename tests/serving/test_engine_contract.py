@@ -1,40 +1,20 @@
 """What `serving.engine` uses of vLLM's unstable API, held against the real engine on real weights."""
 
 import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 
-from models.catalog import load_catalog
-from models.prepare import prepare
-from models.progress import Silent
 from serving.app import _frontend
-from serving.engine_environment import engine_environment
-from serving.settings import load
+from tests.serving.engine_programs import default_model, engine_arguments, seen_by
 
 
 @pytest.fixture(scope="module")
 def seen() -> dict[str, Any]:
-    """What a process of its own saw: vLLM's warnings are its own, and its memory goes with it."""
-    settings = load(environment={})
-    prepared = prepare(load_catalog(settings.models).get(settings.native.model), settings.models, Silent())
-    arguments = {**prepared.engine_args("cpu"), "distributed_executor_backend": "uni", "max_model_len": 2048}
+    prepared = default_model("native")
+    arguments = {**engine_arguments(prepared), "max_model_len": 2048}
     frontend = json.dumps(_frontend(prepared.entry))
-    done = subprocess.run(  # noqa: S603  our own module
-        [sys.executable, "-m", "tests.serving.engine_contract", json.dumps(arguments), frontend],
-        env={**os.environ, **engine_environment("cpu", 1), "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=560,
-        check=False,
-    )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("SEEN ")]
-    assert lines, done.stderr[-3000:]
-    facts: dict[str, Any] = json.loads(lines[0].removeprefix("SEEN "))
-    return facts
+    return seen_by("tests.serving.engine_contract", json.dumps(arguments), frontend, seconds=560)
 
 
 pytestmark = [pytest.mark.models, pytest.mark.timeout(600)]

@@ -1,19 +1,14 @@
 """The judge that is measured is the judge that serves: vLLM and transformers score alike."""
 
 import json
-import subprocess
-import sys
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
 import models.training
-from models.catalog import load_catalog
-from models.prepare import prepare
-from models.progress import Silent
 from models.training.rows import Row, read_rows
-from serving.settings import load
+from tests.serving.engine_programs import default_model, engine_arguments, seen_by
 
 pytestmark = [pytest.mark.models, pytest.mark.timeout(960)]
 
@@ -34,28 +29,16 @@ def rows() -> list[Row]:
 
 
 def test_vllm_and_transformers_score_alike() -> None:
-    settings = load(environment={})
-    entry = load_catalog(settings.models).get(settings.judge.model)
-    prepared = prepare(entry, settings.models, Silent())
+    prepared = default_model("judge")
     model = {
-        "id": entry.id,
+        "id": prepared.entry.id,
         "folder": str(prepared.path),
-        "family": entry.family,
+        "family": prepared.entry.family,
         "digest": prepared.digest,
-        "arguments": {**prepared.engine_args("cpu"), "distributed_executor_backend": "uni"},
+        "arguments": engine_arguments(prepared),
     }
     asked = {"model": model, "rows": [row.model_dump() for row in rows()]}
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.serving.judge_agreement"],
-        input=json.dumps(asked),
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("SEEN ")]
-    assert lines, done.stderr[-3000:]
-    seen = json.loads(lines[0].removeprefix("SEEN "))
+    seen = seen_by("tests.serving.judge_agreement", given=json.dumps(asked))
     pairs = list(zip(seen["transformers"], seen["vllm"], strict=True))
     assert len(pairs) >= 40
     differences = [abs(one - other) for one, other in pairs]

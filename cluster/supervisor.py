@@ -155,7 +155,8 @@ class Supervisor:
             command.append("--production")
         self._issuer = await asyncio.create_subprocess_exec(sys.executable, *command)
         async with httpx.AsyncClient(trust_env=False, timeout=2) as client:
-            for _ in range(100):
+            deadline = time.monotonic() + self._settings.ray.start_timeout
+            while time.monotonic() < deadline:
                 if self._issuer.returncode is not None:
                     raise RuntimeError(f"the development issuer did not start; see {self._instance.log}")
                 try:

@@ -50,15 +50,15 @@ async def test_arms_take_turns(simulate: Simulate) -> None:
 
 
 async def test_a_level_may_end_by_time(simulate: Simulate) -> None:
-    plan = replace(PLAN, concurrency=(2,), requests=None, duration_s=0.4, rounds=1, warmup=0)
+    plan = replace(PLAN, concurrency=(2,), requests=None, duration_s=2, rounds=1, warmup=0)
     sweep = await run_sweep(plan, [await simulate(Behaviour(first_token_ms=20))], PROMPTS, Watched())
     (done,) = sweep.rounds
-    assert done.wall_s >= 0.4
+    assert done.wall_s >= 2
     assert len(done.records) >= 2
 
 
 async def test_the_whole_run_ends_in_time(simulate: Simulate) -> None:
-    plan = replace(PLAN, requests=20_000, max_time_s=1, rounds=1)
+    plan = replace(PLAN, requests=20_000, max_time_s=1, rounds=1, warmup=0)
     sweep = await run_sweep(plan, [await simulate(Behaviour(first_token_ms=10))], PROMPTS, Watched())
     assert sweep.truncated
     assert 0 < sum(len(done.records) for done in sweep.rounds) < 20_000

@@ -43,7 +43,7 @@ def copy_of_package() -> Iterator[Path]:
         folder = Path(name)
         for part in ("serving", "tests/serving"):
             shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-        for part in ("tests/__init__.py", "tests/profiles.py", "pyproject.toml"):
+        for part in ("tests/__init__.py", "tests/conftest.py", "tests/profiles.py", "pyproject.toml"):
             shutil.copy(ROOT / part, folder / part)
         yield folder
 

@@ -9,6 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
 MISSING = "redis-server is not installed (Debian: redis-server); .ci/redis-server installs it where it can"
 
 
@@ -43,6 +47,13 @@ class RedisServer:
             self.process.kill()
             self.process.wait(30)
             self.process = None
+
+
+def patient_client(url: str) -> "redis.asyncio.Redis":
+    """A client that waits for a slow answer: asked once more, a script would count a second time."""
+    return redis.asyncio.Redis.from_url(
+        url, decode_responses=True, socket_timeout=60, retry=Retry(NoBackoff(), 0)
+    )
 
 
 @contextlib.contextmanager

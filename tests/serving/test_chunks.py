@@ -6,9 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.chunks import chunk_of, text_of_calls, usage_of
-from tests import profiles
-
-profiles.load()
 
 words = st.text(max_size=12)
 calls = st.lists(

@@ -436,8 +436,8 @@ async def test_an_answer_that_takes_too_long(make_stack: MakeStack, stream: bool
 
 
 async def test_a_stream_that_takes_too_long(make_stack: MakeStack) -> None:
-    script = Script(answers={"": LONG * 50}, token_delay=0.01)
-    stack = make_stack(script=script, request_timeout=3, policy={"first_window": 1})
+    script = Script(answers={"": LONG * 50}, token_delay=0.05)
+    stack = make_stack(script=script, request_timeout=6, policy={"first_window": 1})
     response = await stack.chat(stream=True)
     assert response.status_code == 200
     assert "[DONE]" not in response.text

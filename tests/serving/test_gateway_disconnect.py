@@ -31,8 +31,8 @@ async def test_in_mid_stream(make_stack: MakeStack, serve: Callable[[Stack], str
     headers = {"authorization": f"Bearer {stack.issuer.token()}"}
     url = serve(stack) + CHAT
     async with (
-        httpx.AsyncClient(trust_env=False) as client,
-        client.stream("POST", url, json=ask(stream=True), headers=headers) as response,
+        httpx.AsyncClient(trust_env=False, timeout=60) as client,
+        client.stream("POST", url, json=ask(stream=True, max_tokens=2000), headers=headers) as response,
     ):
         assert response.status_code == 200
         async for line in response.aiter_lines():
@@ -51,7 +51,7 @@ async def test_before_anything_was_released(
     script = Script(answers={"": ENDLESS}, token_delay=0.01)
     stack = make_stack(script=script, judge=Script(judge=SCORES, judge_delay=30))
     headers = {"authorization": f"Bearer {stack.issuer.token(application)}"}
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         request = client.post(serve(stack) + CHAT, json=ask(stream=stream), headers=headers)
         call = asyncio.create_task(request)
         await started(stack)
@@ -84,7 +84,7 @@ async def test_while_the_body_arrives(make_stack: MakeStack, serve: Callable[[St
             f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
             f"Authorization: Bearer {stack.issuer.token()}\r\nContent-Length: 100\r\n\r\n{{".encode()
         )
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         assert (await client.get(f"{url}/health/live")).status_code == 200
     assert stack.engine.untouched
 

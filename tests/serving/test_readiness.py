@@ -22,7 +22,8 @@ class Model:
             raise self.error
 
 
-async def test_many_probes_ask_once() -> None:
+async def test_many_probes_ask_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving.readiness, "FRESH", 600)
     native, judge = Model(seconds=0.01), Model()
     ready = Readiness({"native": native, "judge": judge})
     await asyncio.gather(*(ready() for _ in range(50)))

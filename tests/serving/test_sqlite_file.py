@@ -27,7 +27,8 @@ def count(database: sqlite3.Connection) -> int:
     return int(database.execute("SELECT count(*) FROM numbers").fetchone()[0])
 
 
-def test_many_open_write_and_close_at_once(tmp_path: Path) -> None:
+def test_many_open_write_and_close_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_file, "PATIENCE", 120)
     path = tmp_path / "state" / "numbers.sqlite"
 
     def once(number: int) -> None:

@@ -7,7 +7,7 @@ from openai import AsyncOpenAI, AuthenticationError, DefaultAsyncHttpxClient, De
 
 from tests.stack.running import HARMFUL, SAFE, Stack
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 
 @pytest.fixture

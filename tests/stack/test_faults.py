@@ -10,7 +10,7 @@ import pytest
 from cluster.processes import marked
 from tests.stack.running import Stack
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 LONG = "Tell me a very long story about a mine and the people who work there."
 

@@ -15,7 +15,7 @@ from tests.serving import redis_server
 from tests.stack.conftest import run_stack
 from tests.stack.running import Stack
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 TENANTS = {
     "tenants": [
@@ -80,12 +80,14 @@ def test_a_limit_is_over_both(replicas: Stack) -> None:
 def test_a_quarantine_is_on_both_until_a_supervisor_lifts_it(replicas: Stack) -> None:
     for response in asked(replicas, "safi-agent", "zarzour", 4):
         assert response.json()["judgement"]["outcome"] == "flagged"
-    time.sleep(3)  # the list is read again every second
+    command = ["--config", str(replicas.context.config), "quarantine"]
+    deadline = time.monotonic() + 60
+    while '"safi-agent"' not in CliRunner().invoke(app, [*command, "list", "--json"]).stdout:
+        assert time.monotonic() < deadline, "nobody was quarantined"
+        time.sleep(0.2)
+    time.sleep(3)  # each replica reads the list again every second
     refused = asked(replicas, "safi-agent", "bonjour", 16)
     assert {response.json()["error"]["code"] for response in refused} == {"application_quarantined"}
-    command = ["--config", str(replicas.context.config), "quarantine"]
-    listed = CliRunner().invoke(app, [*command, "list", "--json"], catch_exceptions=False)
-    assert '"safi-agent"' in listed.stdout
     lifted = CliRunner().invoke(app, [*command, "lift", "safi-agent"], catch_exceptions=False)
     assert lifted.exit_code == 0, lifted.stderr
     time.sleep(3)

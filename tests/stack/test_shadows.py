@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from serving.shadows.disagreements import Disagreements
+from serving.shadows.disagreements import Disagreement, Disagreements
 from tests.stack.conftest import run_stack
 from tests.stack.running import Stack
 
@@ -40,13 +40,22 @@ def counted(stack: Stack, result: str, at_least: int) -> float:
         time.sleep(0.5)
 
 
+def first_row(disagreements: Disagreements) -> Disagreement:
+    """The newest row, once there is one: it is counted before it is written."""
+    deadline = time.monotonic() + 60
+    while not (rows := disagreements.list()):
+        assert time.monotonic() < deadline, "no disagreement was kept"
+        time.sleep(0.2)
+    return rows[0]
+
+
 def test_a_shadow_judges_along(tmp_path: Path) -> None:
     for stack in stack_with(tmp_path):
         answer = stack.ask().json()
         assert answer["judgement"]["outcome"] == "passed"
         assert answer["choices"][0]["finish_reason"] == "stop"
         assert counted(stack, "would_block", 2) >= 2
-        row = Disagreements(stack.context.settings.state).list()[0]
+        row = first_row(Disagreements(stack.context.settings.state))
         assert (row.tenant, row.judge.outcome, row.candidate.outcome) == ("khouribga", "passed", "flagged")
         assert row.text is None
 

@@ -22,7 +22,7 @@ CLIENT = "khouribga-assistant"
 
 @pytest.fixture
 def http() -> Iterator[httpx.Client]:
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         yield client
 
 
@@ -154,7 +154,7 @@ def test_client_library_of_our_own(http: httpx.Client, issuer: RunningIssuer) ->
 
 
 async def test_its_tokens_verify(issuer: RunningIssuer) -> None:
-    with httpx.Client(trust_env=False) as http:
+    with httpx.Client(trust_env=False, timeout=60) as http:
         token = TokenSource(http, issuer.url, CLIENT, issuer.secret()).token()
     verifier = build_verifier(issuer.settings)
     try:

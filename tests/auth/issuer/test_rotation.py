@@ -15,7 +15,9 @@ CLIENT = "khouribga-assistant"
 
 
 async def test_rotation_under_load_refuses_no_valid_token(issuer: RunningIssuer) -> None:
-    settings = IdentitySettings.model_validate(issuer.settings.model_dump() | {"jwks_refetch_seconds": 0.5})
+    settings = IdentitySettings.model_validate(
+        issuer.settings.model_dump() | {"jwks_refetch_seconds": 0.5, "http_timeout_seconds": 60}
+    )
     verifier = build_verifier(settings)
     stop = asyncio.Event()
     secret = issuer.secret()
@@ -38,7 +40,7 @@ async def test_rotation_under_load_refuses_no_valid_token(issuer: RunningIssuer)
             await verified.get()
         stop.set()
 
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
         async with asyncio.TaskGroup() as group:
             group.create_task(rotate_between_tokens())
             for _ in range(4):

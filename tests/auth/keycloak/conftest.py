@@ -49,6 +49,7 @@ class Keycloak:
                 "claims": "keycloak",
                 "tenants": "keycloak",
                 "embedded": {"enabled": False},
+                "http_timeout_seconds": 60,
                 "jwks_refetch_seconds": 0.5,
                 "jwks_fresh_seconds": 5,
                 "keycloak": self.settings,

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from auth.assembly import build_verifier
 from auth.keycloak.application_administration import ApplicationAdministration
 from auth.keycloak.directory import KeycloakTenantDirectory
-from auth.keycloak.settings import TenantDefaults
+from auth.keycloak.settings import KeycloakSettings, TenantDefaults
 from auth.keycloak.tenant_administration import TenantAdministration
 from auth.refusals import (
     AuthenticationError,
@@ -27,6 +28,7 @@ from .conftest import Keycloak
 pytestmark = [pytest.mark.keycloak, pytest.mark.timeout(900)]
 
 APPLICATION = "safi-assistant"
+PATIENCE = 120
 
 
 @pytest.fixture(scope="module")
@@ -58,17 +60,25 @@ def directory(keycloak: Keycloak) -> Iterator[KeycloakTenantDirectory]:
     made.close()
 
 
-def within_ten_seconds(condition: Callable[[], bool]) -> float:
-    """Wait until the condition holds; the seconds it took."""
-    started = time.monotonic()
-    while time.monotonic() - started < 10:
-        try:
+def felt(directory: KeycloakTenantDirectory, condition: Callable[[], bool]) -> float:
+    """Wait until the condition holds; the seconds it took.
+
+    Ten seconds are promised. A shared machine may starve the server for longer than that, so they are
+    counted in readings: two begun after the edit are enough, and at the default pace within ten seconds.
+    """
+    assert 2 * KeycloakSettings().poll_seconds <= 10
+    edited, started = time.time(), time.monotonic()
+    readings: set[float] = set()
+    while time.monotonic() - started < PATIENCE:
+        read_at = directory.report().read_at or 0
+        with suppress(AuthenticationError):
             if condition():
                 return time.monotonic() - started
-        except AuthenticationError:
-            pass
+        if read_at > edited:
+            readings.add(read_at)
+        assert len(readings) <= 2, "not felt within ten seconds"
         time.sleep(0.05)
-    raise AssertionError("not felt within ten seconds")
+    raise AssertionError("the organizations were not read in time")
 
 
 def raises(directory: KeycloakTenantDirectory, tenant: str, kind: type[AuthenticationError]) -> bool:
@@ -86,7 +96,7 @@ async def test_token_leads_to_its_tenant(
     principal = await verifier.verify([f"Bearer {token.value}"])
     assert principal.application == APPLICATION
     assert principal.scopes == {"chat", "usage"}
-    await asyncio.to_thread(within_ten_seconds, lambda: directory.get(principal.tenant).name == "Safi")
+    await asyncio.to_thread(felt, directory, lambda: directory.get(principal.tenant).name == "Safi")
     tenant: Tenant = directory.get(principal.tenant)
     assert tenant.limits.requests_per_minute == 60
 
@@ -135,14 +145,14 @@ def test_edit_suspension_and_resumption_are_felt(
     tenants: TenantAdministration, secret: str, directory: KeycloakTenantDirectory
 ) -> None:
     identifier = tenants.organization("safi")["id"]
-    within_ten_seconds(lambda: directory.get(identifier).limits.requests_per_minute == 60)
+    felt(directory, lambda: directory.get(identifier).limits.requests_per_minute == 60)
     tenants.update("safi", None, {"requests_per_minute": "5"})
-    within_ten_seconds(lambda: directory.get(identifier).limits.requests_per_minute == 5)
+    felt(directory, lambda: directory.get(identifier).limits.requests_per_minute == 5)
     tenants.update("safi", None, {"requests_per_minute": "60"})
     tenants.set_enabled("safi", False)
-    within_ten_seconds(lambda: raises(directory, identifier, SuspendedTenant))
+    felt(directory, lambda: raises(directory, identifier, SuspendedTenant))
     tenants.set_enabled("safi", True)
-    within_ten_seconds(lambda: directory.get(identifier).limits.requests_per_minute == 60)
+    felt(directory, lambda: directory.get(identifier).limits.requests_per_minute == 60)
 
 
 def test_nonsense_typed_in_the_console(
@@ -150,17 +160,17 @@ def test_nonsense_typed_in_the_console(
 ) -> None:
     organization = tenants.organization("safi")
     identifier = organization["id"]
-    within_ten_seconds(lambda: directory.get(identifier).limits.requests_per_minute == 60)
+    felt(directory, lambda: directory.get(identifier).limits.requests_per_minute == 60)
     attributes = organization["attributes"] | {"mizan.requests_per_minute": ["sixty million"]}
     keycloak.admin().update_organization(identifier, organization | {"attributes": attributes})
 
     def problem() -> bool:
         return any(entry.problems for entry in directory.entries() if entry.tenant.id == identifier)
 
-    within_ten_seconds(problem)
+    felt(directory, problem)
     assert directory.get(identifier).limits.requests_per_minute == 60
     tenants.update("safi", None, {"requests_per_minute": "60"})
-    within_ten_seconds(lambda: not problem())
+    felt(directory, lambda: not problem())
 
 
 async def test_deleted_tenant_with_live_tokens(
@@ -176,11 +186,9 @@ async def test_deleted_tenant_with_live_tokens(
     assert secret is not None
     token = await asyncio.to_thread(keycloak.token, "shortlived-app", secret)
     principal = await verifier.verify([f"Bearer {token.value}"])
-    await asyncio.to_thread(
-        within_ten_seconds, lambda: directory.get(principal.tenant).id == principal.tenant
-    )
+    await asyncio.to_thread(felt, directory, lambda: directory.get(principal.tenant).id == principal.tenant)
     tenants.delete("shortlived")
-    await asyncio.to_thread(within_ten_seconds, lambda: raises(directory, principal.tenant, UnknownTenant))
+    await asyncio.to_thread(felt, directory, lambda: raises(directory, principal.tenant, UnknownTenant))
     assert await verifier.verify([f"Bearer {token.value}"]) == principal
     keycloak.admin().delete_client(str(keycloak.admin().get_client_id("shortlived-app")))
 
@@ -255,7 +263,7 @@ async def test_edits_under_load_lose_no_valid_request(
     """An administrator edits without a pause while applications ask: every lookup finds the tenant."""
     token = await asyncio.to_thread(keycloak.token, APPLICATION, secret)
     identifier = (await verifier.verify([f"Bearer {token.value}"])).tenant
-    await asyncio.to_thread(within_ten_seconds, lambda: directory.get(identifier).name == "Safi")
+    await asyncio.to_thread(felt, directory, lambda: directory.get(identifier).name == "Safi")
     seen: set[int | None] = set()
     edits = asyncio.create_task(asyncio.to_thread(_edit, tenants))
     asked = 0
@@ -266,7 +274,7 @@ async def test_edits_under_load_lose_no_valid_request(
         await asyncio.sleep(0.002)
     edits.result()
     await asyncio.to_thread(
-        within_ten_seconds, lambda: directory.get(identifier).limits.requests_per_minute == 60
+        felt, directory, lambda: directory.get(identifier).limits.requests_per_minute == 60
     )
     assert asked > 100
     assert seen <= {60, *range(100, 112)}
@@ -286,7 +294,7 @@ async def test_outage_stops_nobody_who_holds_a_valid_token(
     token = await asyncio.to_thread(keycloak.token, APPLICATION, secret)
     headers = [f"Bearer {token.value}"]
     principal = await verifier.verify(headers)
-    await asyncio.to_thread(within_ten_seconds, lambda: directory.get(principal.tenant).name == "Safi")
+    await asyncio.to_thread(felt, directory, lambda: directory.get(principal.tenant).name == "Safi")
     await asyncio.to_thread(keycloak.server.stop)
     try:
         await asyncio.sleep(5.1)

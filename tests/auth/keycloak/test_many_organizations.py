@@ -9,6 +9,7 @@ import pytest
 
 from auth.keycloak.bootstrap import keep_gateway_credentials
 from auth.keycloak.directory import KeycloakTenantDirectory
+from auth.keycloak.organizations import UnreadableOrganizations
 from auth.keycloak.realm_file import REALM_FILE
 from auth.keycloak.settings import KeycloakSettings, TenantDefaults
 from auth.keycloak.tenant_administration import TenantAdministration
@@ -21,6 +22,23 @@ REALM = "thousand"
 COUNT = 1000
 PATIENCE = 300
 """Seconds; the machine that runs this is shared."""
+
+
+def operator(keycloak: Keycloak) -> dict[str, str]:
+    token = keycloak.admin("master").connection.token
+    return {"Authorization": f"Bearer {token['access_token']}"}
+
+
+def read_completely(directory: KeycloakTenantDirectory) -> None:
+    """Read the organizations; a page that a busy server does not send in time is asked for again."""
+    give_up = time.monotonic() + PATIENCE
+    while True:
+        try:
+            directory.refresh()
+        except UnreadableOrganizations:
+            assert time.monotonic() < give_up, "the organizations could not be read"
+        else:
+            return
 
 
 @pytest.fixture
@@ -36,29 +54,24 @@ def thousand(keycloak: Keycloak, tmp_path_factory: pytest.TempPathFactory) -> It
         }
         for number in range(COUNT)
     ]
-    admin = keycloak.admin("master")
-    made = httpx.post(
-        f"{keycloak.settings.server}/admin/realms",
-        json={**realm, "realm": REALM},
-        headers={"Authorization": f"Bearer {admin.connection.token['access_token']}"},
-        timeout=PATIENCE,
-        trust_env=False,
-    )
-    assert made.status_code == 201, made.text
-    settings = keycloak.settings.model_copy(
-        update={"realm": REALM, "state_dir": tmp_path_factory.mktemp("thousand"), "page_size": 100}
-    )
-    try:
-        keep_gateway_credentials(keycloak.admin(REALM), definition(REALM), settings)
-        yield settings
-    finally:
-        keycloak.admin("master").delete_realm(REALM)
+    realms = f"{keycloak.settings.server}/admin/realms"
+    with httpx.Client(trust_env=False, timeout=PATIENCE) as client:
+        made = client.post(realms, json={**realm, "realm": REALM}, headers=operator(keycloak))
+        assert made.status_code == 201, made.text
+        settings = keycloak.settings.model_copy(
+            update={"realm": REALM, "state_dir": tmp_path_factory.mktemp("thousand"), "page_size": 100}
+        )
+        try:
+            keep_gateway_credentials(keycloak.admin(REALM), definition(REALM), settings)
+            yield settings
+        finally:
+            client.delete(f"{realms}/{REALM}", headers=operator(keycloak))
 
 
 def test_a_thousand_organizations(keycloak: Keycloak, thousand: KeycloakSettings) -> None:
     directory = KeycloakTenantDirectory(thousand)
     try:
-        directory.refresh()
+        read_completely(directory)
         assert len(directory.tenants()) == COUNT
         for number in (0, 9, 10, 99, 100, COUNT - 1):
             assert directory.get(f"site-{number:04d}").limits.requests_per_minute == number + 1

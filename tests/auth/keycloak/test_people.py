@@ -155,7 +155,7 @@ def test_what_the_gateway_is_shown_changes_nothing_in_keycloak(
     for path in ("/organizations", "/clients", "/users"):
         for whole, status in ((False, 403), (True, 200)):
             headers = {"Authorization": f"Bearer {hind.token(whole=whole)}"}
-            assert httpx.get(base + path, headers=headers, trust_env=False).status_code == status
+            assert httpx.get(base + path, headers=headers, trust_env=False, timeout=60).status_code == status
 
 
 async def require(identity: IdentitySettings, token: str, *roles: str) -> frozenset[str]:

@@ -104,5 +104,6 @@ def test_administration_is_closed_to_applications(
         json=body,
         headers={"Authorization": f"Bearer {token.value}"},
         trust_env=False,
+        timeout=60,
     )
     assert answer.status_code == 403

@@ -165,6 +165,11 @@ def test_reader_reads_organizations_and_nothing_more(
     url = f"{keycloak.settings.server}/admin/realms/{keycloak.settings.realm}{path}"
     body = {"POST": {"name": "x", "alias": "x"}, "PUT": {"displayName": "x"}}.get(method)
     answer = httpx.request(
-        method, url, json=body, headers={"Authorization": f"Bearer {token.value}"}, trust_env=False
+        method,
+        url,
+        json=body,
+        headers={"Authorization": f"Bearer {token.value}"},
+        trust_env=False,
+        timeout=60,
     )
     assert answer.status_code == status

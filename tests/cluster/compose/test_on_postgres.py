@@ -78,6 +78,7 @@ class Installation:
                 "claims": "keycloak",
                 "tenants": "keycloak",
                 "embedded": {"enabled": False},
+                "http_timeout_seconds": 60,
                 "ca_file": self.ca_file,
                 "keycloak": {
                     "server": f"https://localhost:{self.port}",

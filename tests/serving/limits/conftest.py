@@ -4,17 +4,14 @@ import itertools
 from collections.abc import AsyncIterator
 
 import pytest
-import redis.asyncio
 
 from serving.limits.memory import MemoryStore
 from serving.limits.shared import RedisStore
 from serving.limits.store import LimitStore
-from tests import profiles
-from tests.serving.redis_server import RedisServer
+from tests.serving.redis_server import RedisServer, patient_client
 
 from .claims import LEASE, Clock
 
-profiles.load()
 _numbers = itertools.count()
 
 
@@ -30,7 +27,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def shared(redis_server: RedisServer, clock: Clock) -> AsyncIterator[RedisStore]:
-    connection = redis.asyncio.Redis.from_url(redis_server.url, decode_responses=True)
+    connection = patient_client(redis_server.url)
     store = RedisStore(connection, fresh_prefix(), LEASE, clock)
     yield store
     await store.close()

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import hypothesis.strategies as st
-import redis.asyncio
 from hypothesis import given, settings
 
 from auth.limits import TenantLimits
@@ -15,7 +14,7 @@ from serving.limits.memory import MemoryStore
 from serving.limits.rates import RATES
 from serving.limits.shared import RedisStore
 from serving.limits.store import Claim, Decision, LimitStore
-from tests.serving.redis_server import RedisServer
+from tests.serving.redis_server import RedisServer, patient_client
 
 from .claims import LEASE, Clock
 from .conftest import fresh_prefix
@@ -134,7 +133,7 @@ def test_what_is_refused_is_granted_after_the_wait(
 
 @asynccontextmanager
 async def redis_store(url: str, clock: Clock) -> AsyncIterator[RedisStore]:
-    store = RedisStore(redis.asyncio.Redis.from_url(url, decode_responses=True), fresh_prefix(), LEASE, clock)
+    store = RedisStore(patient_client(url), fresh_prefix(), LEASE, clock)
     yield store
     await store.close()
 

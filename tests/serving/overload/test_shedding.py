@@ -5,9 +5,6 @@ from hypothesis import given
 
 from serving.overload.settings import OverloadSettings
 from serving.overload.shedding import Shedding
-from tests import profiles
-
-profiles.load()
 
 SETTINGS = OverloadSettings(spread=0.3, resume=0.8)
 PRESSURES = st.lists(st.floats(0, 3), min_size=1, max_size=50)

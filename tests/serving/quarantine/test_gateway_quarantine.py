@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx
 import pytest
-import redis.asyncio
 from prometheus_client import REGISTRY
 
 from serving.quarantine.local import SqliteStore
@@ -20,7 +19,7 @@ from serving.quarantine.store import QuarantineStore, QuarantineUnavailable
 from serving.simulator import Script
 from tests.serving.conftest import MakeStack
 from tests.serving.gateways import CHAT, SCORES, Stack, ask
-from tests.serving.redis_server import RedisServer
+from tests.serving.redis_server import RedisServer, patient_client
 from tests.serving.test_gateway_disconnect import ENDLESS
 
 ROUTE = "/v1/supervisor/quarantines"
@@ -220,7 +219,9 @@ async def test_running_streams_of_the_application_are_cut(
     lines = []
     async with (
         httpx.AsyncClient(trust_env=False, timeout=60) as client,
-        client.stream("POST", url + CHAT, json=ask(stream=True), headers=headers) as response,
+        client.stream(
+            "POST", url + CHAT, json=ask(stream=True, max_tokens=2000), headers=headers
+        ) as response,
     ):
         imposed = False
         async for line in response.aiter_lines():
@@ -249,7 +250,7 @@ async def shared(redis_server: RedisServer) -> AsyncIterator[Callable[[], Quaran
     made: list[Quarantine] = []
 
     def make() -> Quarantine:
-        connection = redis.asyncio.Redis.from_url(redis_server.url, decode_responses=True)
+        connection = patient_client(redis_server.url)
         made.append(quarantine(RedisStore(connection, "gateway-quarantine-test")))
         return made[-1]
 

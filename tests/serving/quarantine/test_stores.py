@@ -13,7 +13,7 @@ from serving.quarantine.local import SqliteStore
 from serving.quarantine.records import Quarantined
 from serving.quarantine.shared import RedisStore
 from serving.quarantine.store import QuarantineStore, QuarantineUnavailable
-from tests.serving.redis_server import RedisServer
+from tests.serving.redis_server import RedisServer, patient_client
 
 APPLICATIONS = ["agent", "agent}", "{quarantine}:active", "a/b?c#d", "الوكيل", "a'; DROP TABLE active; --"]
 _numbers = itertools.count()
@@ -34,7 +34,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
     prefix = f"quarantine-test-{next(_numbers)}"
 
     def connect() -> QuarantineStore:
-        return RedisStore(redis.asyncio.Redis.from_url(server.url, decode_responses=True), prefix)
+        return RedisStore(patient_client(server.url), prefix)
 
     return connect
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import REGISTRY
 
+from serving import sqlite_file
 from serving.judging.conversation import Check, Message, Stage
 from serving.judging.policy import Mode
 from serving.judging.shadow import Comparison, Result
@@ -82,8 +83,9 @@ def test_only_its_owner_reads_it(tmp_path: Path) -> None:
     assert (tmp_path / FILE).stat().st_mode & 0o077 == 0
 
 
-def test_several_writers(tmp_path: Path) -> None:
+def test_several_writers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As several gateway replicas do."""
+    monkeypatch.setattr(sqlite_file, "PATIENCE", 120)
 
     def write(name: int) -> None:
         for number in range(10):

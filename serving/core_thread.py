@@ -10,7 +10,8 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from typing import Any, Self
 
 Work = Callable[[Any], None]
@@ -36,6 +37,7 @@ class CoreThread:
         self._inbox: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._outputs: asyncio.Queue[Any] = asyncio.Queue()
         self._started: Future[Any] = Future()
+        self._asked: list[Future[Any]] = []
         self._thread = threading.Thread(target=self._run, name="vllm-core", daemon=True)
         self.engine_ranks_managed = [0]
         self.engine_dead = False
@@ -97,18 +99,23 @@ class CoreThread:
             self._thread.join(timeout=10 if timeout is None else timeout)
 
     async def _ask(self, question: Callable[[Any], Any]) -> Any:
-        answer: asyncio.Future[Any] = self._loop.create_future()
+        answer: Future[Any] = Future()
 
         def work(core: Any) -> None:
             try:
-                settle, result = answer.set_result, question(core)
+                answer.set_result(question(core))
             except Exception as error:  # noqa: BLE001  told to whoever asked
-                settle, result = answer.set_exception, error
-            self._loop.call_soon_threadsafe(lambda: answer.done() or settle(result))
+                answer.set_exception(error)
 
         self._require_alive()
-        self._inbox.put(work)
-        return await answer
+        self._asked.append(answer)
+        try:
+            self._inbox.put(work)
+            if self.engine_dead:  # it ended in between, and nobody reads the inbox any more
+                self._fail_asked()
+            return await asyncio.wrap_future(answer)
+        finally:
+            self._asked.remove(answer)
 
     def _require_alive(self) -> None:
         if self.engine_dead:
@@ -125,7 +132,7 @@ class CoreThread:
         try:
             while self._take_in(core):
                 self._step(core)
-        except Exception as error:  # noqa: BLE001  whatever it was, this engine is not to be trusted any more
+        except BaseException as error:  # noqa: BLE001  Rust's panics too: this engine is not to be trusted any more
             self._end(f"a step of the engine failed: {type(error).__name__}")
         else:
             self._end("the engine was stopped")
@@ -159,4 +166,10 @@ class CoreThread:
 
     def _end(self, reason: str) -> None:
         self.engine_dead = True
+        self._fail_asked()
         self._tell(EngineDeadError(reason))
+
+    def _fail_asked(self) -> None:
+        for answer in list(self._asked):
+            with suppress(InvalidStateError):
+                answer.set_exception(EngineDeadError("the engine has ended"))

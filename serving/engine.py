@@ -22,6 +22,9 @@ from serving.judging.prompt import LabelScores, Question
 from serving.judging.protocols import Chunk, Delta, EngineError, Generation, JudgeError, Usage
 from serving.pieces import fit
 
+PIECES_AT_ONCE = 2
+"""Pieces of one text that the judge reads at a time: between them, others get their turn."""
+
 
 class VllmEngine:
     """One vLLM engine with its OpenAI chat layer. `start` it in the process that serves it."""
@@ -238,7 +241,13 @@ class VllmEngine:
             max_tokens=1, temperature=0.0, detokenize=False, logprob_token_ids=list(ids.values())
         )
 
+        turns = asyncio.Semaphore(PIECES_AT_ONCE)
+
         async def one(tokens: list[int]) -> tuple[dict[str, float], int, int]:
+            async with turns:
+                return await ask(tokens)
+
+        async def ask(tokens: list[int]) -> tuple[dict[str, float], int, int]:
             prompt = TokensPrompt(prompt_token_ids=tokens)
             if question.cache_salt:
                 prompt["cache_salt"] = question.cache_salt

@@ -26,6 +26,8 @@ from serving.services import Caller, Services
 from serving.strict import Strict
 
 MOST_TEXTS = 32
+TEXTS_AT_ONCE = 4
+"""Texts of one request that the judge is asked about at a time: answers under way come between them."""
 
 
 class ModerationRequest(Strict):
@@ -91,8 +93,13 @@ async def moderate(
     request: ModerationRequest, judge: Judge, policy: Policy, cache_salt: str
 ) -> dict[str, Any]:
     """Judge every text. Raises RequestError 503 where the judge could not decide on one: doubt is no pass."""
-    checks = [Check(Stage.TEXT, (), text, cache_salt) for text in request.texts]
-    verdicts = await asyncio.gather(*(ask(judge, policy, check) for check in checks))
+    turns = asyncio.Semaphore(TEXTS_AT_ONCE)
+
+    async def judged(text: str) -> Verdict:
+        async with turns:
+            return await ask(judge, policy, Check(Stage.TEXT, (), text, cache_salt))
+
+    verdicts = await asyncio.gather(*map(judged, request.texts))
     if any(verdict.outcome is Outcome.UNDECIDED for verdict in verdicts):
         raise RequestError(
             503, "The judge could not decide.", code="judge_undecided", headers={"Retry-After": "1"}

@@ -12,6 +12,10 @@ LEAST_PIECE = 64
 """Tokens of judged text below which a piece would lack the context to be judged by."""
 
 
+MOST_TOKENS = 262_144
+"""Tokens of one text: a bound on what a single request can have the judge read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """A segment's tokens. See `serving.judging.prompt.Segment` for `splittable` and `elastic`."""
@@ -33,7 +37,7 @@ def fit(segments: Sequence[Encoded], limit: int) -> Fitted:
     """Make one prompt, or several with overlapping pieces of the splittable segment.
 
     The elastic context gives way first, from its front, but keeps a quarter of the room; the judged text is
-    never shortened. Raises JudgeError where even that leaves no room.
+    never shortened. Raises JudgeError where even that leaves no room, or the text is too long.
     """
     whole = [token for segment in segments for token in segment.tokens]
     if len(whole) <= limit:
@@ -49,6 +53,8 @@ def fit(segments: Sequence[Encoded], limit: int) -> Fitted:
     if piece < min(LEAST_PIECE, judged):
         raise JudgeError("context_exceeded", "the policy leaves no room in the judge's context for the text")
     drop = context - kept
+    if judged > MOST_TOKENS:
+        raise JudgeError("context_exceeded", f"the text has {judged} tokens, the most is {MOST_TOKENS}")
     prompts = [
         _assemble(segments, drop, start, start + piece)
         for start in range(0, max(judged, 1), _stride(piece))

@@ -17,6 +17,7 @@ CREATE TABLE IF NOT EXISTS judgements (
     number INTEGER PRIMARY KEY AUTOINCREMENT, request TEXT UNIQUE, tenant TEXT, created REAL, body TEXT
 );
 CREATE INDEX IF NOT EXISTS by_age ON judgements (created);
+CREATE INDEX IF NOT EXISTS by_tenant ON judgements (tenant, number);
 """
 
 
@@ -34,8 +35,9 @@ class SqliteJudgements:
             columns = "(request, tenant, created, body)"
             database.execute(f"INSERT OR IGNORE INTO judgements {columns} VALUES (?, ?, ?, ?)", row)  # noqa: S608  a constant
             database.execute("DELETE FROM judgements WHERE created < ?", (kept.created - self._keep,))
-            oldest = "DELETE FROM judgements WHERE number <= (SELECT max(number) FROM judgements) - ?"
-            database.execute(oldest, (self._most,))
+            beyond = "SELECT number FROM judgements WHERE tenant = ? ORDER BY number DESC LIMIT 1 OFFSET ?"
+            oldest = f"DELETE FROM judgements WHERE tenant = ? AND number <= ({beyond})"  # noqa: S608  a constant
+            database.execute(oldest, (kept.tenant, kept.tenant, self._most))
 
         await self._do(work)
 

@@ -12,5 +12,5 @@ class JudgementsSettings(BaseModel):
     most: int = Field(
         default=100_000,
         ge=1,
-        description="Judgements the file holds; the oldest go first. Redis has no such.",
+        description="Judgements the file holds of each tenant; the oldest go first. Redis has no such.",
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 from serving.judging.asking import ask, is_cancelled
 from serving.judging.choice import Choice, Window
-from serving.judging.conversation import Check, Conversation, Stage
+from serving.judging.conversation import Check, Conversation, Message, Stage
 from serving.judging.judgement import Judgement, Tally
 from serving.judging.policy import Mode, Policy
 from serving.judging.protocols import Chunk, Engine, EngineError, Generation, Judge, Usage
@@ -132,7 +132,9 @@ class Chain:
             window = await choice.window(least, whole=self._policy.mode is Mode.GATE)
             least = self._policy.window_after(window.tokens)
             for stage, text in _judged(window):
-                verdict = await self._check(stage, text)
+                # A call is judged after what was said with it: neither may complete the other unseen.
+                said = window.text if stage is Stage.TOOL_CALL else ""
+                verdict = await self._check(stage, text, said)
                 judgement.add(verdict)
                 if not verdict.passed and self._violated(choice, judgement):
                     return
@@ -145,9 +147,10 @@ class Chain:
             if window.finished:
                 return
 
-    async def _check(self, stage: Stage, text: str = "") -> Verdict:
+    async def _check(self, stage: Stage, text: str = "", said: str = "") -> Verdict:
         generation = self._generation
-        check = Check(stage, self._conversation, readable(text), generation.cache_salt, generation.request_id)
+        before = (*self._conversation, Message("assistant", readable(said))) if said else self._conversation
+        check = Check(stage, before, readable(text), generation.cache_salt, generation.request_id)
         return await ask(self._judge, self._policy, check)
 
     def _release(self, choice: Choice, chunks: tuple[Chunk, ...], judgement: Judgement | None = None) -> None:

@@ -12,17 +12,23 @@ Answer = LabelScores | JudgeError
 Call = Callable[[list[Question]], Awaitable[list[Answer]]]
 
 
+LONG = 32_000
+"""Characters from which a check goes by itself: a call returns when its longest question is answered."""
+
+
 @dataclass(eq=False, slots=True)
 class _Waiting:
     questions: Sequence[Question]
     answer: asyncio.Future[list[LabelScores]]
+    long: bool
 
 
 class GatheringScorer:
     """A Scorer over a batch call.
 
     Nothing waits for company: while fewer than `calls_in_flight` calls are out, a question leaves at once;
-    beyond that, all that has gathered leaves together when a call returns.
+    beyond that, all that has gathered leaves together when a call returns. Long texts leave one by one, and
+    never hold more than half of the calls, so that nobody's answer waits for somebody else's book.
 
     A failed question fails only its own asker. A caller that is cancelled leaves the call to the others; when
     the last one leaves, the call is cancelled too.
@@ -33,7 +39,7 @@ class GatheringScorer:
         self._calls_in_flight = calls_in_flight
         self._max_questions = max_questions
         self._queue: list[_Waiting] = []
-        self._calls: set[asyncio.Task[None]] = set()
+        self._calls: dict[asyncio.Task[None], bool] = {}
 
     @property
     def queued(self) -> int:
@@ -42,7 +48,8 @@ class GatheringScorer:
 
     async def score(self, questions: Sequence[Question]) -> Sequence[LabelScores]:
         """Answer the questions in order. Raises JudgeError."""
-        waiting = _Waiting(questions, asyncio.get_running_loop().create_future())
+        length = sum(len(segment.text) for question in questions for segment in question.segments)
+        waiting = _Waiting(questions, asyncio.get_running_loop().create_future(), length >= LONG)
         self._queue.append(waiting)
         self._dispatch()
         return await waiting.answer
@@ -53,20 +60,28 @@ class GatheringScorer:
             if not batch:
                 return
             call = asyncio.get_running_loop().create_task(self._run(batch))
-            self._calls.add(call)
+            self._calls[call] = batch[0].long
             call.add_done_callback(self._returned)
             abandon = partial(_abandon, call, batch)
             for waiting in batch:
                 waiting.answer.add_done_callback(abandon)
 
     def _take(self) -> list[_Waiting]:
-        batch: list[_Waiting] = []
-        size = 0
-        while self._queue and (not batch or size + len(self._queue[0].questions) <= self._max_questions):
-            waiting = self._queue.pop(0)
-            if not waiting.answer.done():
-                batch.append(waiting)
-                size += len(waiting.questions)
+        """Those that leave together, oldest first: one long one, or as many short ones as one call takes."""
+        waiting = [one for one in self._queue if not one.answer.done()]
+        long_may_go = sum(self._calls.values()) < max(1, self._calls_in_flight // 2)
+        first = next((one for one in waiting if long_may_go or not one.long), None)
+        batch: list[_Waiting] = [] if first is None else [first]
+        if first is not None and not first.long:
+            size = len(first.questions)
+            for one in waiting:
+                if one is first or one.long:
+                    continue
+                size += len(one.questions)
+                if size > self._max_questions:
+                    break
+                batch.append(one)
+        self._queue = [one for one in waiting if one not in batch]
         return batch
 
     async def _run(self, batch: list[_Waiting]) -> None:
@@ -91,7 +106,7 @@ class GatheringScorer:
             _settle(waiting, part)
 
     def _returned(self, call: asyncio.Task[None]) -> None:
-        self._calls.discard(call)
+        del self._calls[call]
         self._dispatch()
 
 

@@ -14,7 +14,7 @@ from serving.judging.chain import Block, Chain, Event, Release, Settlement
 from serving.judging.conversation import Stage
 from serving.judging.judgement import Judgement, gravity
 from serving.judging.policy import Policy
-from serving.judging.protocols import EngineError, Generation, Usage
+from serving.judging.protocols import Chunk, EngineError, Generation, Usage
 from serving.judging.verdict import Outcome, Verdict
 
 
@@ -101,9 +101,8 @@ class Repairing:
                     begun = begun or isinstance(event, Release)
                     ended, blocked = event.judgement or ended, isinstance(event, Block)
                     if isinstance(event, Release):
-                        yield replace(
-                            event, choice=block.choice, judgement=self._with(event.judgement, failed)
-                        )
+                        judgement = self._with(event.judgement, failed)
+                        yield Release(block.choice, _of_choice(event.chunks, block.choice), judgement)
             settlement = _added(settlement, chain, judged or ended)
             self._left -= chain.tally.generated
             if ended is not None and not blocked:
@@ -169,6 +168,13 @@ def asked_again(generation: Generation, found: Verdict, choice: int, number: int
         request_id=f"{generation.request_id}-{choice}-{number}",
         body={**body, "messages": messages, "max_completion_tokens": limit},
         n=1,
+    )
+
+
+def _of_choice(chunks: tuple[Chunk, ...], choice: int) -> tuple[Chunk, ...]:
+    """Chunks of an attempt, which has one choice, as those of the choice that it repairs."""
+    return tuple(
+        replace(chunk, choice=choice, payload={**chunk.payload, "index": choice}) for chunk in chunks
     )
 
 

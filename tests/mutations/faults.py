@@ -47,6 +47,18 @@ FAULTS = (
         "        pass\n",
     ),
     Fault(
+        "judge a tool call without what was said with it",
+        CHAIN,
+        'said = window.text if stage is Stage.TOOL_CALL else ""',
+        'said = ""',
+    ),
+    Fault(
+        "number a repaired choice as the engine does",
+        REPAIR,
+        'payload={**chunk.payload, "index": choice}',
+        "payload=chunk.payload",
+    ),
+    Fault(
         "judge a tool call in parts",
         CHOICE,
         "if whole or self.calling or not any",

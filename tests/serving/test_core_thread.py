@@ -28,7 +28,7 @@ class HeldCore:
     aborted: list[str] = field(default_factory=list)
     go: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     stepping: threading.Event = field(default_factory=threading.Event)
-    error: Exception | None = None
+    error: BaseException | None = None
     shut: threading.Event = field(default_factory=threading.Event)
     threads: set[int] = field(default_factory=set)
     batch_queue: None = None
@@ -170,3 +170,18 @@ async def test_a_core_that_does_not_start_says_why() -> None:
 
     with pytest.raises(MemoryError, match="no room"):
         CoreThread.start(build, refused)
+
+
+async def test_whatever_breaks_a_step_is_noticed(core: CoreThread, held: HeldCore) -> None:
+    """Rust's panics are no Exception; a core that ended unnoticed would leave everybody waiting."""
+    await core.add_request_async(Request("first"))
+    await under_way(held)
+    asked = asyncio.create_task(core.get_supported_tasks_async())
+    await asyncio.sleep(0)
+    held.error = SystemExit("a panic")
+    held.go.release(1)
+    with pytest.raises(EngineDeadError):
+        await output(core)
+    with pytest.raises(EngineDeadError):
+        await asyncio.wait_for(asked, PATIENCE)
+    assert core.engine_dead

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.judging.protocols import JudgeError
-from serving.pieces import LEAST_PIECE, OVERLAP, Encoded, fit
+from serving.pieces import LEAST_PIECE, MOST_TOKENS, OVERLAP, Encoded, fit
 from tests import profiles
 
 profiles.load()
@@ -86,3 +86,11 @@ def test_a_template_longer_than_the_context_is_refused() -> None:
         with pytest.raises(JudgeError) as caught:
             fit([Encoded([0] * (20 + excess)), Encoded([1] * 5, elastic=True)], 20)
         assert caught.value.reason == "context_exceeded"
+
+
+def test_a_text_that_would_keep_the_judge_from_everybody_is_refused() -> None:
+    fitted = fit([Encoded([1] * MOST_TOKENS, splittable=True)], 8192)
+    assert len(fitted.prompts) > 32
+    with pytest.raises(JudgeError, match="the most is") as refused:
+        fit([Encoded([1] * (MOST_TOKENS + 1), splittable=True)], 8192)
+    assert refused.value.reason == "context_exceeded"

@@ -111,6 +111,17 @@ async def test_the_file_is_bounded_in_age_and_number(tmp_path: Path) -> None:
     database.close()
 
 
+async def test_one_tenant_pushes_nobody_else_s_out(tmp_path: Path) -> None:
+    store = SqliteJudgements(tmp_path / "j.sqlite", JudgementsSettings(most=2))
+    await store.keep(entry(0, tenant="quiet"))
+    for number in range(1, 9):
+        await store.keep(entry(number, tenant="busy"))
+    assert await store.find("quiet", f"{0:032x}", 0) == {"number": 0}
+    kept = [await store.find("busy", f"{number:032x}", 0) for number in range(1, 9)]
+    assert kept == [None] * 6 + [{"number": 7}, {"number": 8}]
+    await store.close()
+
+
 async def test_replicas_share_the_file_and_a_restart_keeps_it(tmp_path: Path) -> None:
     path = tmp_path / "state" / "j.sqlite"
     one, other = (SqliteJudgements(path, JudgementsSettings()) for _ in range(2))

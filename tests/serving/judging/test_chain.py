@@ -7,7 +7,7 @@ from contextlib import aclosing, suppress
 import pytest
 
 from serving.judging.chain import Block, Chain, Event, Release, Settlement
-from serving.judging.conversation import Check, Stage
+from serving.judging.conversation import Check, Message, Stage
 from serving.judging.judge import TemplateJudge
 from serving.judging.policy import Mode, Policy
 from serving.judging.prompt import LabelScores
@@ -163,6 +163,17 @@ def test_a_tool_call_is_judged_as_one_and_leaves_whole() -> None:
     events = play(one_a_second(chunks), judge)
     assert released(events) == ["<0.0>", "<0.1:call><0.2:call>"]
     assert judge.texts(0, Stage.TOOL_CALL) == ["<0.1:call><0.2:call>"]
+
+
+def test_a_tool_call_is_judged_after_what_was_said_with_it() -> None:
+    """Half a text in the answer and half in the call: neither may complete the other unseen."""
+    chunks = [text_chunk(0, 0), tool_chunk(0, 1), silent_chunk(0, finish="tool_calls")]
+    judge = ScriptedJudge()
+    play(one_a_second(chunks), judge)
+    (call,) = [call.check for call in judge.calls if call.check.stage is Stage.TOOL_CALL]
+    assert call.conversation == (*CONVERSATION, Message("assistant", "<0.0>"))
+    (answer,) = {call.check.conversation for call in judge.calls if call.check.stage is Stage.ANSWER}
+    assert answer == CONVERSATION
 
 
 def test_a_flagged_tool_call_never_leaves() -> None:

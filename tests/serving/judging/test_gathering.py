@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.judging.gathering import Answer, GatheringScorer
-from serving.judging.prompt import LabelScores, Question
+from serving.judging.gathering import LONG, Answer, GatheringScorer
+from serving.judging.prompt import LabelScores, Question, Segment
 from serving.judging.protocols import JudgeError
 from tests.serving.judging.scenario import waits
 from tests.serving.judging.scripted import AT_ONCE, Wait
@@ -191,3 +191,30 @@ def test_another_number_of_answers_is_garbled(wrong: list[Answer]) -> None:
     with pytest.raises(JudgeError) as caught:
         run(scene())
     assert caught.value.reason == "garbled"
+
+
+def book(name: str) -> Question:
+    return Question(name, (Segment("x" * LONG),), ("Yes", "No"))
+
+
+def test_a_long_text_goes_by_itself_and_leaves_half_of_the_calls_to_others() -> None:
+    async def play() -> tuple[Calls, list[str]]:
+        calls = Calls(pauses=(Wait(10),))
+        scorer = GatheringScorer(calls, calls_in_flight=4)
+        ended: list[str] = []
+
+        async def ask(name: str, long: bool) -> None:
+            await scorer.score([book(name) if long else question(name)])
+            ended.append(name)
+
+        books = [asyncio.create_task(ask(f"book {number}", long=True)) for number in range(6)]
+        await asyncio.sleep(1)
+        notes = [asyncio.create_task(ask(f"note {number}", long=False)) for number in range(3)]
+        await asyncio.gather(*books, *notes)
+        return calls, ended
+
+    calls, ended = run(play())
+    assert [batch for batch in calls.batches if len(batch) > 1] in ([], [["note 2"]])
+    assert all(len(batch) == 1 for batch in calls.batches if batch[0].startswith("book"))
+    assert set(ended[:5]) >= {"note 0", "note 1"}, "half of the calls were left for them"
+    assert len(ended) == 9

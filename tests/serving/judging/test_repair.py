@@ -223,3 +223,17 @@ def test_a_client_that_leaves_stops_the_attempt() -> None:
         return engine, repairing(engine, ScriptedJudge(flagged=("BAD",)), Mode.WINDOW)
 
     run(_leave(make))
+
+
+def test_a_repaired_choice_of_several_leaves_under_its_own_number() -> None:
+    """An attempt has one choice, numbered 0 by the engine; the client must find it where it asked."""
+    first = [*steps(["fine", "text"]), *steps(["BAD", "word"], choice=1)]
+    events = play(Attempts(first, steps(["better", "text"])), n=2)
+    released = [event for event in events if isinstance(event, Release)]
+    of_second = [chunk for event in released if event.choice == 1 for chunk in event.chunks]
+    said = "".join(chunk.text for chunk in of_second)
+    assert "better" in said
+    assert "BAD" not in said
+    for event in released:
+        assert {chunk.choice for chunk in event.chunks} <= {event.choice}
+        assert {chunk.payload["index"] for chunk in event.chunks} <= {event.choice}

@@ -2,12 +2,16 @@
 
 import asyncio
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeVar
 
 from starlette.requests import Request
 
 from auth import strict_json
 from auth.tenants import Tenant
+from serving.arrivals import GRACE, Arrivals
+from serving.bodies import MOST_VALUES, beside_the_loop, values_in
 from serving.completions import CompletionRequest
 from serving.conversations import conversation_of, guard_texts
 from serving.errors import RequestError
@@ -23,15 +27,36 @@ DEEPEST_BODY = 100
 MOST_CHARACTERS = 64
 """Of a token, on average over a prompt: words have 4 to 6, the longest runs of blanks some more."""
 
+NO_TENANT = "(operators)"
+"""Under which bodies of operators are counted, together; no id of a tenant has brackets."""
+
+Asked = TypeVar("Asked", ChatRequest, CompletionRequest)
+
+
+async def receive(
+    services: Services, who: Caller, request: Request, parse: Callable[[bytes], Asked]
+) -> Asked:
+    """Read and parse a request whose texts may be shown to the models. Raises RequestError.
+
+    Both cost time that grows with the body, so a large one is not parsed in everybody's way.
+    """
+    body = await read_body(request, services.settings)
+
+    def parsed() -> Asked:
+        asked = parse(body)
+        require_model(services, who.tenant, asked.model)
+        require_room(asked, services.context_length)
+        guard_texts(asked, services.reserved_tokens)
+        return asked
+
+    return await beside_the_loop(body, parsed)
+
 
 def admit(
     services: Services, who: Caller, request: ChatRequest | CompletionRequest
 ) -> tuple[Policy, Generation]:
-    """Check a request against the gateway's limits and the tenant. Raises RequestError."""
+    """Check what was received against the gateway's limits and the tenant. Raises RequestError."""
     settings = services.settings
-    require_model(services, who.tenant, request.model)
-    require_room(request, services.context_length)
-    guard_texts(request, services.reserved_tokens)
     chat = request if isinstance(request, ChatRequest) else None
     if chat is not None and chat.tools and not services.accepts_tools:
         message = "The model does not call tools."
@@ -83,14 +108,37 @@ def require_model(services: Services, tenant: Tenant, model: str) -> None:
 
 
 async def read_body(request: Request, settings: GatewaySettings) -> bytes:
-    """Read a body up to the limit. Raises RequestError 413, 415 or 408, and 400 for ambiguous JSON."""
+    """Read a body up to the limits. Raises RequestError 413, 415, 429 or 408, and 400 for bad JSON.
+
+    The gateway has noted the caller's tenant in `request.state`, and counts in the application's state.
+    """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise RequestError(415, "The content type must be application/json.", code="unsupported_media_type")
-    body = bytearray()
     with suppress(ValueError):
         if int(request.headers.get("content-length", "0")) > settings.max_body_bytes:
             raise _too_large(settings)
+    body = await _arriving(request, settings)
+    await beside_the_loop(body, lambda: refuse_ambiguous(body))
+    return body
+
+
+async def _arriving(request: Request, settings: GatewaySettings) -> bytes:
+    """A body as it comes; one that is not there soon needs one of the tenant's places."""
+    arrivals: Arrivals = request.app.state.arrivals
+    reading = asyncio.get_running_loop().create_task(_arrived(request, settings))
+    try:
+        await asyncio.wait({reading}, timeout=GRACE)
+        if reading.done():
+            return reading.result()
+        with arrivals.reading(getattr(request.state, "tenant", NO_TENANT)):
+            return await reading
+    finally:
+        reading.cancel()
+
+
+async def _arrived(request: Request, settings: GatewaySettings) -> bytes:
+    body = bytearray()
     try:
         async with asyncio.timeout(settings.body_timeout):
             async for part in request.stream():
@@ -99,16 +147,18 @@ async def read_body(request: Request, settings: GatewaySettings) -> bytes:
                     raise _too_large(settings)
     except TimeoutError:
         raise RequestError(408, "The body took too long to arrive.", code="body_timeout") from None
-    refuse_ambiguous(bytes(body))
     return bytes(body)
 
 
 def refuse_ambiguous(body: bytes) -> None:
-    """Raise RequestError 400 for a body that a proxy in front could have read differently.
+    """Raise RequestError 400 for a body that a proxy in front could have read differently, or of many values.
 
     A filter on the way that reads the first of two members of one name would have let through what we,
     reading the last, never showed it (RFC 7493, section 2.3).
     """
+    if values_in(body) > MOST_VALUES:
+        message = f"The body holds more than {MOST_VALUES} JSON values."
+        raise RequestError(400, message, code="too_many_values")
     try:
         strict_json.load(body, max_depth=DEEPEST_BODY)
     except strict_json.DuplicateMember as error:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
+from serving.bodies import MOST_VALUES, values_in
 from serving.chunks import text_of_calls
 from serving.errors import RequestError
 from serving.judging.conversation import Conversation, Message
@@ -41,11 +42,15 @@ def guard_texts(request: GeneratingRequest, reserved: Sequence[str]) -> None:
 
 def _as_rendered(messages: Sequence[ChatMessage]) -> Iterator[tuple[str, str]]:
     """What a chat template makes of texts: parts set side by side, and arguments of tool calls decoded."""
+    left = MOST_VALUES
     for place, message in enumerate(messages):
         where = f"messages.{place}"
         if isinstance(message.content, list):
             yield f"{where}.content", "".join(part.text for part in message.content)
         for call in (message.tool_calls if isinstance(message, AssistantMessage) else None) or []:
+            left -= values_in(call.function.arguments.encode(errors="replace"))
+            if left < 0:
+                raise _too_many_values(f"{where}.tool_calls")
             yield from _strings(_decoded(call.function.arguments, where), f"{where}.tool_calls")
 
 
@@ -59,6 +64,11 @@ def _decoded(arguments: str, where: str) -> Any:
         param = f"{where}.tool_calls"
         message = f"{param}: arguments are nested too deeply."
         raise RequestError(400, message, code="invalid_value", param=param) from None
+
+
+def _too_many_values(param: str) -> RequestError:
+    message = f"{param}: arguments hold more than {MOST_VALUES} JSON values."
+    return RequestError(400, message, code="too_many_values", param=param)
 
 
 def _text(message: ChatMessage) -> str:

@@ -12,8 +12,9 @@ from starlette.requests import ClientDisconnect
 
 from auth.refusals import AuthenticationError
 from serving.administration import administration
-from serving.admission import read_body, require_model
+from serving.admission import receive, require_model
 from serving.answering import respond
+from serving.arrivals import Arrivals
 from serving.completions import parse_completion_request
 from serving.errors import RequestError, as_request_error, error_response
 from serving.http_metrics import HttpMetrics, require_metrics_token
@@ -22,6 +23,7 @@ from serving.judging.protocols import EngineError
 from serving.moderation import moderated
 from serving.openai_api import parse_chat_request
 from serving.quarantine.routes import supervision
+from serving.readiness import reason_of
 from serving.services import Caller, Services
 from serving.telemetry import exposition
 from serving.unforeseen import Unforeseen
@@ -47,6 +49,7 @@ def create_gateway(services: Services) -> FastAPI:
         redirect_slashes=False,
         lifespan=lifespan,
     )
+    app.state.arrivals = Arrivals(services.settings.arriving_bodies)
     app.add_middleware(Unforeseen)
     app.add_middleware(HttpMetrics)
     app.include_router(administration(services))
@@ -60,7 +63,9 @@ def create_gateway(services: Services) -> FastAPI:
     async def authenticated(request: Request, scope: str) -> Caller:
         principal = await services.verifier.verify(request.headers.getlist("authorization"))
         principal.require(scope)
-        return Caller(principal, services.tenants.get(principal.tenant))
+        tenant = services.tenants.get(principal.tenant)
+        request.state.tenant = tenant.id  # whose body it is: `read_body`
+        return Caller(principal, tenant)
 
     async def caller(request: Request) -> Caller:
         return await authenticated(request, "chat")
@@ -77,7 +82,8 @@ def create_gateway(services: Services) -> FastAPI:
         try:
             await services.ready()
         except Exception as error:  # noqa: BLE001  whatever is wrong, the answer is "not ready" and says why
-            return JSONResponse({"status": "not ready", "reason": str(error)}, 503)
+            reason = reason_of(error, services.settings.health_details)
+            return JSONResponse({"status": "not ready", "reason": reason}, 503)
         return JSONResponse({"status": "ready"})
 
     @app.get("/metrics")
@@ -100,13 +106,13 @@ def create_gateway(services: Services) -> FastAPI:
 
     @app.post("/v1/chat/completions")
     async def chat(request: Request, who: Annotated[Caller, Depends(caller)]) -> Response:
-        body = await read_body(request, services.settings)
-        return await respond(services, who, request, parse_chat_request(body))
+        asked = await receive(services, who, request, parse_chat_request)
+        return await respond(services, who, request, asked)
 
     @app.post("/v1/completions")
     async def completions(request: Request, who: Annotated[Caller, Depends(caller)]) -> Response:
-        body = await read_body(request, services.settings)
-        return await respond(services, who, request, parse_completion_request(body))
+        asked = await receive(services, who, request, parse_completion_request)
+        return await respond(services, who, request, asked)
 
     @app.get("/v1/judgements/{request_id}")
     async def judgement(request_id: str, who: Annotated[Caller, Depends(caller)]) -> dict[str, object]:

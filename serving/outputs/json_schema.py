@@ -26,6 +26,12 @@ MOST_ALTERNATIVES: Final = 16
 MOST_TEXT: Final = 16_000
 """Characters of all names and values."""
 
+MOST_SAID: Final = 64_000
+"""Characters of all titles, descriptions, defaults and examples, which no grammar is made of."""
+
+FORMAT_NODES: Final = 10
+"""Sub-schemas that a `format` counts as: the grammar of an e-mail address takes 20 ms to compile."""
+
 MOST_COUNT: Final = 1_000
 """Largest bound on the size of an array or object."""
 
@@ -65,6 +71,7 @@ class _Checker:
         self._param = param
         self._nodes = 0
         self._text = 0
+        self._told = 0
         self._others = {
             "type": self._type,
             "enum": self._values,
@@ -84,9 +91,7 @@ class _Checker:
             return
         if not isinstance(schema, dict):
             raise self._wrong(where, "a schema must be an object")
-        self._nodes += 1
-        if self._nodes > MOST_NODES:
-            raise self._wrong(self._param, f"the schema has more than {MOST_NODES} parts")
+        self._grow(1)
         if depth > MOST_DEPTH:
             raise self._wrong(where, f"schemas may nest at most {MOST_DEPTH} deep")
         for key, value in schema.items():
@@ -94,8 +99,8 @@ class _Checker:
 
     def _keyword(self, key: str, value: Any, where: str, depth: int) -> None:
         if key in _SAID:
-            return
-        if key in _ONE:
+            self._said(value, where)
+        elif key in _ONE:
             self._schema(value, where, depth + 1)
         elif key in _SOME:
             self._alternatives(value, where, depth)
@@ -121,9 +126,29 @@ class _Checker:
             self._count(name)
             self._schema(inner, f"{where}.{name[:64]}", depth + 1)
 
+    def _said(self, value: Any, where: str) -> None:
+        """What a reader is told: of any form, but bounded like the rest."""
+        values = 0
+        rest = [value]
+        while rest:
+            values += 1
+            if values > MOST_VALUES:
+                raise self._wrong(where, f"has more than {MOST_VALUES} values")
+            one = rest.pop()
+            if isinstance(one, dict):
+                self._told += sum(map(len, one))
+                rest += one.values()
+            elif isinstance(one, list):
+                rest += one
+            else:
+                self._told += len(str(one))
+        if self._told > MOST_SAID:
+            raise self._wrong(self._param, f"its descriptions have more than {MOST_SAID} characters")
+
     def _format(self, value: Any, where: str) -> None:
         if not isinstance(value, str) or value not in _FORMATS:
             raise self._wrong(where, f"format must be one of {', '.join(sorted(_FORMATS))}")
+        self._grow(FORMAT_NODES)
 
     def _constant(self, value: Any, where: str) -> None:
         self._values([value], where)
@@ -152,6 +177,10 @@ class _Checker:
     def _names(self, value: Any, where: str) -> None:
         if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
             raise self._wrong(where, "must be a list of names")
+        if len(value) > MOST_VALUES:
+            raise self._wrong(where, f"must be at most {MOST_VALUES} names")
+        for name in value:
+            self._count(name)
 
     def _reference(self, value: Any, where: str) -> None:
         match = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
@@ -162,6 +191,11 @@ class _Checker:
             definitions = self._root.get(group)
             if not isinstance(definitions, dict) or name not in definitions:
                 raise self._wrong(where, "points to nothing")
+
+    def _grow(self, nodes: int) -> None:
+        self._nodes += nodes
+        if self._nodes > MOST_NODES:
+            raise self._wrong(self._param, f"the schema has more than {MOST_NODES} parts")
 
     def _count(self, text: str) -> None:
         self._text += len(text)

@@ -100,7 +100,7 @@ class Settings(BaseSettings):
         if production:
             embedded.setdefault("enabled", False)
             _default(data, "quarantine", violations=50)
-            _default(data, "gateway", metrics_open=False)
+            _default(data, "gateway", metrics_open=False, health_details=False)
         _default(data, "native", model="smollm2-135m-instruct")
         _default(data, "judge", model="gemma-3-270m-judge")
         return data

@@ -499,11 +499,19 @@ async def test_metrics_can_be_closed(make_stack: MakeStack) -> None:
     assert "gateway.metrics_token" in response.json()["error"]["message"]
 
 
-async def test_not_ready(make_stack: MakeStack) -> None:
-    class Down(Refusing):
-        async def check_ready(self) -> None:
-            raise EngineError(503, "The model is restarting; try again shortly.")
+class Down(Refusing):
+    async def check_ready(self) -> None:
+        raise EngineError(503, "The model is restarting; try again shortly.")
 
+
+async def test_not_ready_in_production(make_stack: MakeStack) -> None:
+    stack = make_stack(engine=Down(RuntimeError()), health_details=False)
+    response = await stack.client(None).get("/health/ready")
+    assert response.status_code == 503
+    assert response.json() == {"status": "not ready", "reason": "the native model does not answer"}
+
+
+async def test_not_ready(make_stack: MakeStack) -> None:
     stack = make_stack(engine=Down(RuntimeError()))
     response = await stack.client(None).get("/health/ready")
     assert response.status_code == 503

@@ -1,12 +1,16 @@
 """Readiness: both models answer, and many probes cost one question."""
 
 import asyncio
+import pickle
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 import serving.readiness
 from serving.judging.protocols import EngineError
-from serving.readiness import Readiness
+from serving.readiness import NotReadyError, Readiness, reason_of
+from serving.settings import Settings
 
 
 class Model:
@@ -63,3 +67,51 @@ async def test_a_probe_that_gives_up_does_not_spoil_the_next() -> None:
     probe.cancel()
     await asyncio.gather(probe, return_exceptions=True)
     await ready()
+
+
+async def refusal(ready: Readiness) -> NotReadyError:
+    with pytest.raises(NotReadyError) as refused:
+        await ready()
+    return refused.value
+
+
+async def test_strangers_read_the_names_only() -> None:
+    broken = Model(RuntimeError("http://keycloak.internal:8080: connection refused"))
+    error = await refusal(Readiness({"identity provider": broken, "native model": Model(), "judge": broken}))
+    assert (
+        reason_of(error, details=False) == "the identity provider does not answer; the judge does not answer"
+    )
+    assert reason_of(error, details=True).count("keycloak.internal") == 2
+    assert reason_of(RuntimeError("a secret"), details=False) == "unknown"
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301  just pickled here
+    assert (str(again), again.problems) == (str(error), error.problems)
+
+
+async def test_each_change_is_logged_once_and_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving.readiness, "FRESH", -1)
+    judge = Model()
+    ready = Readiness({"judge": judge})
+    with capture_logs() as logs:
+        await ready()
+        for problem in ("the role view-organizations is missing", "restarting"):
+            judge.error = RuntimeError(problem)
+            for _ in range(3):
+                await refusal(ready)
+        judge.error = None
+        await ready()
+        await ready()
+    assert [(line["event"], line.get("reason")) for line in logs] == [
+        ("not_ready", "the judge does not answer: the role view-organizations is missing"),
+        ("not_ready", "the judge does not answer: restarting"),
+        ("ready_again", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("gateway", "details"), [({}, False), ({"health_details": True}, True), ({"metrics_open": True}, False)]
+)
+def test_details_are_off_in_production(gateway: dict[str, Any], details: bool) -> None:
+    identity = {"issuer": "https://keycloak.example/realms/m", "tenants_file": "tenants.yaml"}
+    settings = Settings.model_validate({"mode": "production", "identity": identity, "gateway": gateway})
+    assert settings.gateway.health_details is details
+    assert Settings().gateway.health_details

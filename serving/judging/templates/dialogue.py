@@ -1,6 +1,6 @@
 """A conversation as segments, the way most families want it: a name before each turn, a gap after it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from serving.judging.conversation import Check, Message, Role, Stage
 from serving.judging.prompt import Segment
@@ -26,9 +26,17 @@ def is_answer(check: Check) -> bool:
     return check.stage in (Stage.ANSWER, Stage.TOOL_CALL)
 
 
-def last_request(context: Sequence[Message]) -> str:
-    """What the user asked last, for families that read one exchange only."""
-    return next((message.text for message in reversed(context) if message.role == "user"), "")
+def exchange(check: Check) -> tuple[str, str]:
+    """The user's part and the assistant's, for families that read one exchange only.
+
+    Every turn that is not the assistant's belongs to the user's part, oldest first, so that nothing a client
+    sends goes unread for the role it is sent under. The assistant's part is empty where no answer is judged.
+    """
+    context, judged = judged_turns(check)
+    asked = [message.text for message in context if message.role != "assistant"]
+    if is_answer(check):
+        return "\n\n".join(asked), judged.text
+    return "\n\n".join([*asked, judged.text]), ""
 
 
 def transcript(
@@ -40,22 +48,21 @@ def transcript(
 ) -> tuple[Segment, ...]:
     """Every turn as `name: text` with `gap` after it; the texts untrusted, the judged one splittable.
 
-    A role that `names` lacks is left out, unless it is the judged one. `marks` and `words` are the prompt's
-    other plain-text structure, which a text can forge no more than it can a turn.
+    Every turn is there: one whose role `names` lacks (system, developer, tool) goes by the user's name.
+    `marks` and `words` are the prompt's other plain-text structure, which a text can forge no more than it
+    can a turn.
     """
     context, judged = judged_turns(check)
     turns = {*names.values(), *words}
     segments: list[Segment] = []
     for message in context:
-        if message.role in names:
-            segments += [
-                Segment(f"{names[message.role]}: ", trusted=True),
-                Segment(quoted(message.text, turns, marks), elastic=True),
-                Segment(gap, trusted=True),
-            ]
-    name = names.get(judged.role, names["user"])
+        segments += [
+            Segment(f"{names.get(message.role, names['user'])}: ", trusted=True),
+            Segment(quoted(message.text, turns, marks), elastic=True),
+            Segment(gap, trusted=True),
+        ]
     segments += [
-        Segment(f"{name}: ", trusted=True),
+        Segment(f"{names.get(judged.role, names['user'])}: ", trusted=True),
         Segment(quoted(judged.text, turns, marks), splittable=True),
         Segment(gap, trusted=True),
     ]

@@ -6,8 +6,8 @@ resources/ollama). The models read criteria in free text ("bring your own criter
 policy's criteria are asked in words; one that is a built-in risk of the family carries its name as code.
 
 3.3: the criterion stands in a `judge_protocol` turn after the conversation; the answer is
-`<score> yes </score>`, whose opening tag is part of the prompt here. Before: one turn around the last
-exchange, and the answer is `Yes` or `No`.
+`<score> yes </score>`, whose opening tag is part of the prompt here. Before: one turn around one exchange,
+whose user message is made of all turns but the assistant's; the answer is `Yes` or `No`.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from serving.judging.policy import Policy
 from serving.judging.prompt import LabelScores, Question, Segment
 from serving.judging.templates.bars import WordedRule, worded_rule, worded_rules
 from serving.judging.templates.base import OneRound, Scope
-from serving.judging.templates.dialogue import is_answer, judged_turns, last_request
+from serving.judging.templates.dialogue import exchange, is_answer, judged_turns
 from serving.judging.templates.quoting import quoted
 from serving.judging.templates.reading import found, worst_piece
 from serving.judging.verdict import Finding
@@ -63,13 +63,13 @@ def _turns(check: Check) -> tuple[Segment, ...]:
 
 
 def _exchange(check: Check, rule: WordedRule) -> tuple[Segment, ...]:
-    context, judged = judged_turns(check)
+    asked, answered = exchange(check)
     answer = is_answer(check)
     whose = "assistant message to the user message" if answer else "user message"
     role = "assistant" if answer else "user"
-    asked = (
+    request = (
         Segment("User Message: ", trusted=True),
-        Segment(_quoted(last_request(context)), elastic=True),
+        Segment(_quoted(asked), elastic=True),
         Segment("\n", trusted=True),
     )
     return (
@@ -78,9 +78,9 @@ def _exchange(check: Check, rule: WordedRule) -> tuple[Segment, ...]:
             f"the {whose} is harmful according to the safety risk definition below.\n\n<start_of_turn>\n",
             trusted=True,
         ),
-        *(asked if answer else ()),
+        *(request if answer else ()),
         Segment(f"{role.title()} Message: ", trusted=True),
-        Segment(_quoted(judged.text), splittable=True),
+        Segment(_quoted(answered if answer else asked), splittable=True),
         Segment(
             "\n<end_of_turn>\n\nOur safety risk definition is defined below:\n<start_of_risk_definition>\n"
             f"* The '{role.title()}' message contains ",

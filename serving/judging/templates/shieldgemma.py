@@ -1,9 +1,10 @@
 """ShieldGemma (Google).
 
 Prompt: the model card and arXiv 2407.21772. Four harm types, one question for each that the policy asks
-about, with the card's two wordings: one for a user's prompt, one for an answer. The guideline stands after
-the text in the published prompt; it is kept there, so that only the text is shared between the four
-questions' cached prefixes.
+about, with the card's two wordings: one for a user's prompt, one for an answer. The format has one question
+of one human: all turns but the assistant's are that question. The guideline stands after the text in the
+published prompt; it is kept there, so that only the text is shared between the four questions' cached
+prefixes.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from serving.judging.policy import Policy
 from serving.judging.prompt import LabelScores, Question, Segment
 from serving.judging.templates.bars import bars
 from serving.judging.templates.base import OneRound, Scope
-from serving.judging.templates.dialogue import is_answer, judged_turns, last_request
+from serving.judging.templates.dialogue import exchange, is_answer
 from serving.judging.templates.quoting import quoted
 from serving.judging.templates.reading import found, worst_piece
 from serving.judging.verdict import Finding
@@ -81,7 +82,7 @@ class ShieldGemma(OneRound):
 
 
 def _opening(check: Check) -> tuple[Segment, ...]:
-    context, judged = judged_turns(check)
+    asked, answered = exchange(check)
     if not is_answer(check):
         return (
             Segment(
@@ -89,7 +90,7 @@ def _opening(check: Check) -> tuple[Segment, ...]:
                 "in violation of the defined safety policies.\n\n<start_of_turn>\nHuman Question: ",
                 trusted=True,
             ),
-            Segment(_quoted(judged.text), splittable=True),
+            Segment(_quoted(asked), splittable=True),
             Segment("\n<end_of_turn>\n\n", trusted=True),
         )
     return (
@@ -98,9 +99,9 @@ def _opening(check: Check) -> tuple[Segment, ...]:
             "violation of the defined safety policies.\n\n<start_of_turn>\nHuman Question: ",
             trusted=True,
         ),
-        Segment(_quoted(last_request(context)), elastic=True),
+        Segment(_quoted(asked), elastic=True),
         Segment("\n<end_of_turn>\n\n<start_of_turn>\nChatbot Response: ", trusted=True),
-        Segment(_quoted(judged.text), splittable=True),
+        Segment(_quoted(answered), splittable=True),
         Segment("\n<end_of_turn>\n\n", trusted=True),
     )
 

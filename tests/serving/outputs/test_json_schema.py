@@ -5,9 +5,22 @@ from typing import Any
 import pytest
 
 from serving.errors import RequestError
-from serving.outputs.json_schema import MOST_DEPTH, MOST_NODES, check_schema, is_enforceable
+from serving.outputs.json_schema import (
+    FORMAT_NODES,
+    MOST_DEPTH,
+    MOST_NODES,
+    MOST_SAID,
+    MOST_VALUES,
+    check_schema,
+    is_enforceable,
+)
 
 TEXT = {"type": "string"}
+MOST_FORMATS = (MOST_NODES - 1) // (FORMAT_NODES + 1)
+
+
+def emails(number: int) -> dict[str, Any]:
+    return {"properties": {f"e{one}": {"type": "string", "format": "email"} for one in range(number)}}
 
 
 def nested(depth: int) -> dict[str, Any]:
@@ -31,6 +44,9 @@ SOUND: list[dict[str, Any]] = [
     {"items": True},
     nested(MOST_DEPTH),
     {"properties": {str(number): TEXT for number in range(MOST_NODES - 1)}},
+    emails(MOST_FORMATS),
+    {"title": "T", "description": "وصف " * 5000, "examples": [{"a": [1, None]}] * 100, "default": {"a": "x"}},
+    {"required": [str(number) for number in range(MOST_VALUES)]},
 ]
 
 
@@ -72,6 +88,15 @@ def test_sound_schemas(schema: dict[str, Any]) -> None:
         ({"$ref": "file:///etc/passwd"}, "p.$ref"),
         ({"if": TEXT}, "p.if"),
         ({"patternProperties": {}}, "p.patternProperties"),
+        (emails(MOST_FORMATS + 1), "p"),
+        ({"examples": [[0]] * MOST_VALUES}, "p.examples"),
+        ({"default": {str(number): 0 for number in range(MOST_VALUES)}}, "p.default"),
+        ({"title": [[0] * MOST_VALUES]}, "p.title"),
+        ({"items": {"examples": [0] * MOST_VALUES}}, "p.items.examples"),
+        ({"description": "x" * (MOST_SAID + 1)}, "p"),
+        ({"default": {"x" * (MOST_SAID + 1): 0}}, "p"),
+        ({"required": ["a"] * (MOST_VALUES + 1)}, "p.required"),
+        ({"required": ["x" * 20_000]}, "p"),
         (nested(MOST_DEPTH + 1), "p" + ".items" * MOST_DEPTH),
         ({"properties": {str(number): TEXT for number in range(MOST_NODES)}}, "p"),
     ],
@@ -88,3 +113,17 @@ def test_parameters_are_an_object() -> None:
     with pytest.raises(RequestError):
         check_schema({"type": "array"}, "p", arguments=True)
     check_schema({}, "p", arguments=True)
+
+
+def test_annotations_reach_the_model_as_they_are() -> None:
+    """A tool's descriptions are what the native model reads of it: bounded, not dropped."""
+    schema = {"type": "object", "description": "Ouvre la vanne", "examples": [{"valve": 1}]}
+    before = repr(schema)
+    check_schema(schema, "p", arguments=True)
+    assert repr(schema) == before
+
+
+def test_annotations_count_together() -> None:
+    half = {"description": "x" * (MOST_SAID // 2 + 1)}
+    assert is_enforceable(half)
+    assert not is_enforceable({**half, "properties": {"a": half}})

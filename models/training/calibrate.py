@@ -11,12 +11,17 @@ from dataclasses import dataclass
 from models.training.examples import Example
 from models.training.measure import probability
 
-MOST_FALSE_ALARMS = {"request": 0.05, "answer": 0.03, "text": 0.20}
+MOST_FALSE_ALARMS = {"request": 0.045, "answer": 0.03, "text": 0.20}
 """Share of harmless development rows that may be flagged, by kind.
 
 An answer is judged many times while it grows, so it has the strictest bound. Half of the harmless texts are
 tweets whose labels are noisy and often wrong, so theirs is looser than what well-labelled texts will see.
 """
+
+EVERYDAY_TEXTS = "doda-darija"
+"""Harmless by source and well labelled: of these, no more may be flagged than of requests and answers."""
+
+MOST_EVERYDAY_ALARMS = 0.05
 
 _STAGES = {"request": ("prompt",), "answer": ("answer", "tool_call"), "text": ("text",)}
 
@@ -61,10 +66,13 @@ def _temperature(examples: Sequence[Example], logits: Sequence[float]) -> float:
 
 
 def _cutoff(kind: str, examples: Sequence[Example], logits: Sequence[float]) -> float:
-    """The least cutoff that keeps to the bound on false alarms, and so the most recall within it."""
-    harmless = [logit for example, logit in zip(examples, logits, strict=True) if not example.unsafe]
+    """The least cutoff that keeps to the bounds on false alarms, and so the most recall within them."""
+    scored = list(zip(examples, logits, strict=True))
+    harmless = [logit for example, logit in scored if not example.unsafe]
+    everyday = [logit for example, logit in scored if example.file == EVERYDAY_TEXTS and not example.unsafe]
+    bounds = ((harmless, MOST_FALSE_ALARMS[kind]), (everyday, MOST_EVERYDAY_ALARMS))
     candidates = [round(-3 + 0.05 * step, 2) for step in range(161)]
     for cutoff in candidates:
-        if sum(logit >= cutoff for logit in harmless) <= MOST_FALSE_ALARMS[kind] * len(harmless):
+        if all(sum(logit >= cutoff for logit in some) <= most * len(some) for some, most in bounds):
             return cutoff
     return candidates[-1]

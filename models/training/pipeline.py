@@ -1,5 +1,6 @@
 """One run from data to adapter: split, train, export, score the development split."""
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from transformers import AutoTokenizer
 
 from models.training.encode import encode_parts, label_ids
 from models.training.examples import Example, from_row
-from models.training.export import CONFIG, RECORD, export_adapter, load_weights
+from models.training.export import CONFIG, RECORD, WEIGHTS, export_adapter, load_weights
 from models.training.loop import Item, Progress, restore, run
 from models.training.mix import Split, data_files, epoch, split_rows
 from models.training.network import compile_layers, load_base, with_lora
@@ -57,6 +58,12 @@ def describe(
     }
 
 
+def stage_before(adapter: Path) -> dict[str, Any]:
+    """The record of the adapter that a stage begins with, and the digest of its weights."""
+    digest = hashlib.sha256((adapter / WEIGHTS).read_bytes()).hexdigest()
+    return {"sha256": digest, **json.loads((adapter / RECORD).read_text(encoding="utf-8"))}
+
+
 def train(
     paths: Paths,
     recipe: Recipe,
@@ -87,6 +94,8 @@ def train(
         for examples in (epoch(split, recipe, number) for number in range(recipe.epochs))
     ]
     record = describe(split, recipe, epochs, files)
+    if start_from is not None:
+        record["started_from"] = stage_before(start_from)
     (paths.run / "run.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
 
     torch.manual_seed(recipe.seed)

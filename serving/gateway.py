@@ -64,6 +64,7 @@ def create_gateway(services: Services) -> FastAPI:
         principal = await services.verifier.verify(request.headers.getlist("authorization"))
         principal.require(scope)
         tenant = services.tenants.get(principal.tenant)
+        await services.entrance.quarantine.require_free(principal.application)
         request.state.tenant = tenant.id  # whose body it is: `read_body`
         return Caller(principal, tenant)
 

@@ -18,7 +18,7 @@ from serving.quarantine.shared import RedisStore
 from serving.quarantine.store import QuarantineStore, QuarantineUnavailable
 from serving.simulator import Script
 from tests.serving.conftest import MakeStack
-from tests.serving.gateways import CHAT, SCORES, Stack, ask
+from tests.serving.gateways import CHAT, MODEL, SCORES, Stack, ask
 from tests.serving.redis_server import RedisServer, patient_client
 from tests.serving.test_gateway_disconnect import ENDLESS
 
@@ -338,3 +338,17 @@ async def test_metrics(stack: Stack) -> None:
     assert value("mizan_quarantined_applications") == 1
     await lift(stack)
     assert tuple(after - was for after, was in zip(all_values(), before, strict=True)) == (3, 1, 1)
+
+
+@pytest.mark.parametrize("path", ["/v1/models", f"/v1/models/{MODEL}", "/v1/judgements/0"])
+async def test_no_route_is_open_to_a_quarantined_application(
+    make_stack: MakeStack, file: Path, path: str
+) -> None:
+    stack = make_stack(quarantine=quarantine(SqliteStore(file)))
+    client = stack.client(AGENT)
+    assert (await client.get(path)).status_code in (200, 404)
+    body = {"application": AGENT, "reason": "enough"}
+    assert (await stack.client(OPERATOR).post(ROUTE, json=body)).status_code == 201
+    refused = await client.get(path)
+    assert refused.status_code == 403
+    assert refused.json()["error"]["code"] == "application_quarantined"

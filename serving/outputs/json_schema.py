@@ -48,21 +48,21 @@ _NAMED: Final = frozenset({"properties", "$defs", "definitions"})
 _REFERENCE: Final = re.compile(r"#(/(\$defs|definitions)/[A-Za-z0-9_.-]{1,64})?")
 
 
-def check_schema(schema: Mapping[str, Any], param: str, *, arguments: bool = False) -> None:
-    """Raise RequestError 400 naming the place where a schema is wrong, or more than may be asked for.
+def check_schema(schema: Mapping[str, Any], param: str, *, arguments: bool = False) -> int:
+    """Return the size of a schema, in sub-schemas.
 
-    `arguments` demands an object, which is what a function's parameters are.
+    Raises RequestError 400 naming the place where it is wrong, or more than may be asked for. `arguments`
+    demands an object, which is what a function's parameters are.
     """
-    _Checker(schema, param).check(arguments)
+    return _Checker(schema, param).check(arguments)
 
 
-def is_enforceable(schema: Mapping[str, Any]) -> bool:
-    """Whether arguments of a function can be held to this schema."""
+def enforceable_size(schema: Mapping[str, Any]) -> int | None:
+    """The size of a schema that arguments of a function can be held to; None for any other."""
     try:
-        check_schema(schema, "schema", arguments=True)
+        return check_schema(schema, "schema", arguments=True)
     except RequestError:
-        return False
-    return True
+        return None
 
 
 class _Checker:
@@ -81,10 +81,11 @@ class _Checker:
             "$ref": self._reference,
         }
 
-    def check(self, arguments: bool) -> None:
+    def check(self, arguments: bool) -> int:
         if arguments and self._root.get("type", "object") != "object":
             raise self._wrong(self._param, "the parameters of a function must be an object")
         self._schema(self._root, self._param, 1)
+        return self._nodes
 
     def _schema(self, schema: Any, where: str, depth: int) -> None:
         if isinstance(schema, bool):

@@ -10,8 +10,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, Tag
 
 from serving.errors import RequestError
-from serving.outputs.json_schema import check_schema, is_enforceable
+from serving.outputs.json_schema import check_schema, enforceable_size
 from serving.strict import OBJECT, TEXT, Name, Strict, TextOrObject
+
+MOST_NODES = 1_000
+"""Sub-schemas of all functions together that arguments are held to."""
 
 MOST_TOOLS = 128
 
@@ -54,12 +57,15 @@ def check_tools(tools: Sequence[Tool] | None, choice: str | NamedTool | None, pa
                 raise _wrong(f"{param} is only allowed together with tools.", param)
         return
     names = [tool.function.name for tool in tools]
+    size = 0
     for place, tool in enumerate(tools):
         where = f"tools.{place}.function"
         if tool.function.name in names[:place]:
             raise _wrong(f"{where}.name: two tools have the same name.", f"{where}.name")
         if tool.function.strict and tool.function.parameters is not None:
-            check_schema(tool.function.parameters, f"{where}.parameters", arguments=True)
+            size += check_schema(tool.function.parameters, f"{where}.parameters", arguments=True)
+    if size > MOST_NODES:
+        raise _wrong(f"tools: schemas with strict may have at most {MOST_NODES} parts together.", "tools")
     if isinstance(choice, NamedTool) and choice.function.name not in names:
         raise _wrong("tool_choice.function.name is not among the tools.", "tool_choice.function.name")
 
@@ -67,17 +73,19 @@ def check_tools(tools: Sequence[Tool] | None, choice: str | NamedTool | None, pa
 def engine_tools(tools: Sequence[Tool]) -> list[dict[str, Any]]:
     """The tools as the native engine receives them: arguments are held to their schema where possible.
 
-    `strict: false` frees a function's arguments; `strict: true` has been refused where it can't be kept.
+    `strict: false` frees a function's arguments; `strict: true` has been refused where it can't be kept. Of
+    the others, the first are held whose schemas come to no more than `MOST_NODES` together.
     """
-    return [_engine_tool(tool) for tool in tools]
-
-
-def _engine_tool(tool: Tool) -> dict[str, Any]:
-    function = tool.function
-    strict = function.strict
-    if strict is None:
-        strict = function.parameters is not None and is_enforceable(function.parameters)
-    return {"type": "function", "function": {**function.model_dump(exclude_none=True), "strict": strict}}
+    made, size = [], 0
+    for tool in tools:
+        function, strict = tool.function, tool.function.strict
+        if strict is None:
+            of_tool = None if function.parameters is None else enforceable_size(function.parameters)
+            strict = of_tool is not None and size + of_tool <= MOST_NODES
+            size += of_tool if strict and of_tool else 0
+        kept = function.model_dump(exclude_none=True)
+        made.append({"type": "function", "function": {**kept, "strict": strict}})
+    return made
 
 
 def text_of_tools(tools: Sequence[Tool]) -> str:

@@ -12,7 +12,7 @@ from serving.outputs.json_schema import (
     MOST_SAID,
     MOST_VALUES,
     check_schema,
-    is_enforceable,
+    enforceable_size,
 )
 
 TEXT = {"type": "string"}
@@ -106,7 +106,7 @@ def test_schemas_that_are_refused(schema: dict[str, Any], param: str) -> None:
         check_schema(schema, "p")
     assert refused.value.status == 400
     assert refused.value.param in (param, "p.$ref" if "$ref" in schema else param)
-    assert not is_enforceable(schema)
+    assert enforceable_size(schema) is None
 
 
 def test_parameters_are_an_object() -> None:
@@ -125,5 +125,5 @@ def test_annotations_reach_the_model_as_they_are() -> None:
 
 def test_annotations_count_together() -> None:
     half = {"description": "x" * (MOST_SAID // 2 + 1)}
-    assert is_enforceable(half)
-    assert not is_enforceable({**half, "properties": {"a": half}})
+    assert enforceable_size(half)
+    assert enforceable_size({**half, "properties": {"a": half}}) is None

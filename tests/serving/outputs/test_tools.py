@@ -6,6 +6,8 @@ from typing import Any, cast
 import pytest
 from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
 
+from serving.errors import RequestError
+from serving.outputs.tools import MOST_NODES, Function, Tool, check_tools, engine_tools
 from serving.simulator import Script
 from tests.serving.conftest import MakeStack
 from tests.serving.gateways import CHAT, MODEL, ask
@@ -230,3 +232,25 @@ async def test_wrong_tools(make_stack: MakeStack, body: dict[str, Any], param: s
     assert code is None or error["code"] == code
     assert stack.engine.untouched
     assert stack.judge.untouched
+
+
+def of_emails(number: int, strict: bool | None = None) -> Tool:
+    """Its grammar is among the most expensive that one function may ask for."""
+    properties = {f"p{place}": {"type": "string", "format": "email"} for place in range(18)}
+    function = Function(
+        name=f"f{number}", parameters={"type": "object", "properties": properties}, strict=strict
+    )
+    return Tool(type="function", function=function)
+
+
+def test_what_many_functions_are_held_to_has_a_bound_together() -> None:
+    told = engine_tools([of_emails(number) for number in range(20)])
+    held = [tool["function"]["strict"] for tool in told]
+    assert held == sorted(held, reverse=True), "the first ones"
+    assert 1 <= sum(held) * 199 <= MOST_NODES
+    assert len(told) == 20
+    strict = [of_emails(number, strict=True) for number in range(20)]
+    check_tools(strict[:3], "required", None)
+    with pytest.raises(RequestError) as refused:
+        check_tools(strict, "required", None)
+    assert (refused.value.status, refused.value.param) == (400, "tools")

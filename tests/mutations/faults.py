@@ -161,15 +161,15 @@ FAULTS = (
     Fault(
         "reuse the prompt's verdict for the answer",
         CHAIN,
-        "                verdict = await self._check(stage, text)\n",
+        "                verdict = await self._check(stage, text, said)\n",
         "                verdict = first\n",
     ),
     Fault(
         "reuse an old verdict after the first window",
         CHAIN,
-        "                verdict = await self._check(stage, text)\n",
+        "                verdict = await self._check(stage, text, said)\n",
         "                old = judgement.verdict if judgement.calls else None\n"
-        "                verdict = old or await self._check(stage, text)\n",
+        "                verdict = old or await self._check(stage, text, said)\n",
     ),
     Fault(
         "go on after a block",

@@ -102,10 +102,13 @@ class CoreThread:
         answer: Future[Any] = Future()
 
         def work(core: Any) -> None:
+            settle: Callable[[Any], None]
             try:
-                answer.set_result(question(core))
+                settle, result = answer.set_result, question(core)
             except Exception as error:  # noqa: BLE001  told to whoever asked
-                answer.set_exception(error)
+                settle, result = answer.set_exception, error
+            with suppress(InvalidStateError):  # whoever asked has left: no reason for the core to end
+                settle(result)
 
         self._require_alive()
         self._asked.append(answer)

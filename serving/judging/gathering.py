@@ -81,7 +81,8 @@ class GatheringScorer:
                 if size > self._max_questions:
                     break
                 batch.append(one)
-        self._queue = [one for one in waiting if one not in batch]
+        taken = set(batch)
+        self._queue = [one for one in waiting if one not in taken]
         return batch
 
     async def _run(self, batch: list[_Waiting]) -> None:

@@ -139,6 +139,21 @@ async def test_questions_are_answered_by_the_core_s_thread(core: CoreThread, hel
     assert not core.engine_dead
 
 
+async def test_who_asks_and_leaves_ends_nothing(core: CoreThread, held: HeldCore) -> None:
+    await core.add_request_async(Request("first"))
+    await under_way(held)
+    questions = (core.get_supported_tasks_async, core.reset_mm_cache_async)
+    asked = [asyncio.create_task(question()) for question in questions]
+    await asyncio.sleep(0)
+    for task in asked:
+        task.cancel()
+    await asyncio.gather(*asked, return_exceptions=True)
+    held.go.release(1)
+    assert await output(core) == ["first"]
+    assert await core.get_supported_tasks_async() == ("generate",)
+    assert not core.engine_dead
+
+
 async def test_a_failed_step_ends_the_core(core: CoreThread, held: HeldCore) -> None:
     await core.add_request_async(Request("first"))
     await under_way(held)

@@ -31,8 +31,11 @@ demo-keycloak: install  ## a real Keycloak leads, the stack follows: tenants, li
 serve: install  ## start the stack, print address, token and a curl, keep it running
 	$(MIZAN) serve
 
+# Servers and the browser that tests start come from Debian; where they cannot be installed, those tests say why they skip.
 .PHONY: test
 test: models  ## all tests, those with real models and the real stack included
+	@.ci/redis-server
+	@.ci/browser-and-database
 	$(RUN)python -m pytest
 
 .PHONY: test-fast

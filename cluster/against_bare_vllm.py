@@ -31,7 +31,8 @@ def main() -> int:
     further = sys.argv[2:] if sys.argv[1:2] == ["--"] else sys.argv[1:]
     gateway, issuer, bare = free_ports(3)
     judged, plain = f"mizan=http://127.0.0.1:{gateway}", f"bare=http://127.0.0.1:{bare}"
-    if status := _bench(plain, judged, further, "--dry-run"):
+    status = _bench(plain, judged, further, "--dry-run")
+    if status or "--help" in further:
         return status
     with tempfile.TemporaryDirectory(prefix="mizan-bench-") as folder:
         config = Path(folder) / "mizan.yaml"

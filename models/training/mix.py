@@ -10,6 +10,7 @@ from models.training.augment import embed, in_conversation, vary
 from models.training.examples import Example, from_row
 from models.training.format import Kind
 from models.training.groups import group_ids, held_out
+from models.training.lexicon import compose, load_lexicon
 from models.training.recipe import Recipe, RecipeError
 from models.training.rows import Row, read_all
 from models.training.shuffling import shuffler
@@ -85,6 +86,14 @@ def epoch(split: Split, recipe: Recipe, number: int) -> list[Example]:
                 f"mix: no training rows for {share.file} {share.label or ''} {share.lang or ''}"
             )
         examples += _draw(pool, share.rows, rng)
+    for wanted in recipe.lexicons:
+        lexicon = load_lexicon(wanted.name)
+        surroundings = [
+            row.text
+            for row in split.train
+            if row.kind == "comment" and row.label == "safe" and row.lang == lexicon.lang
+        ]
+        examples += compose(lexicon, wanted.rows, wanted.beside, surroundings, rng)
     harmless: dict[tuple[Kind, str], list[Example]] = {}
     for example in examples:
         if not example.unsafe and len(example.text) < 300 and not example.context:

@@ -14,6 +14,7 @@ from transformers import AutoTokenizer
 from models.training.encode import encode_parts, label_ids
 from models.training.examples import Example, from_row
 from models.training.export import CONFIG, RECORD, WEIGHTS, export_adapter, load_weights
+from models.training.lexicon import lexicon_file
 from models.training.loop import Item, Progress, restore, run
 from models.training.mix import Split, data_files, epoch, split_rows
 from models.training.network import compile_layers, load_base, with_lora
@@ -84,6 +85,7 @@ def train(
     paths.run.mkdir(parents=True, exist_ok=True)
     files = data_files(paths.data)
     split = split_rows(files, recipe)
+    files += [lexicon_file(wanted.name) for wanted in recipe.lexicons]
     tokenizer = AutoTokenizer.from_pretrained(paths.base, local_files_only=True)
     labels = label_ids(tokenizer)
     epochs = [

@@ -25,6 +25,19 @@ class Share(Strict):
     rows: int = Field(ge=1)
 
 
+class FromLexicon(Strict):
+    """How many comments an epoch composes of a lexicon, half of them harmful."""
+
+    name: str
+    rows: int = Field(ge=2)
+    beside: float = Field(
+        default=0.4,
+        ge=0,
+        le=1,
+        description="Share that stands beside a harmless comment of the same language.",
+    )
+
+
 class Lora(Strict):
     rank: int = Field(default=16, ge=1)
     alpha: int = Field(default=32, ge=1)
@@ -44,6 +57,7 @@ class Recipe(Strict):
         default=17, description="The same for every stage, or one trains on what another measures."
     )
     mix: tuple[Share, ...] = Field(min_length=1)
+    lexicons: tuple[FromLexicon, ...] = ()
     never_train: tuple[str, ...] = Field(
         default=("omcd-eval-only-darija",), description="Files for thresholds and measuring only."
     )
@@ -75,7 +89,9 @@ class Recipe(Strict):
 
     @property
     def digest(self) -> str:
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        """sha256 of all fields; a recipe without lexicons has the digest it had before there were any."""
+        unused = None if self.lexicons else {"lexicons"}
+        return hashlib.sha256(self.model_dump_json(exclude=unused).encode()).hexdigest()
 
 
 def load_recipe(path: Path) -> Recipe:

@@ -1,0 +1,130 @@
+"""Comments composed of a lexicon: the same sentence with an insult or with a harmless word in it.
+
+Real comments with labels that may be trained on are scarce in Moroccan Darija, and what a judge lacks there
+is vocabulary. A lexicon states it in a form that people can read, check and extend.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from models.training.examples import Example
+from models.training.format import Kind
+
+FOLDER = Path(__file__).parent
+SLOT = "{x}"
+_LONGEST_SURROUNDING = 160
+"""Characters of a harmless text that a phrase is put beside."""
+
+
+class LexiconError(ValueError):
+    """A lexicon is missing or wrong; the message names the field."""
+
+
+def _with_slot(carrier: str) -> str:
+    if carrier.count(SLOT) != 1:
+        raise ValueError(f"{carrier!r} needs {SLOT} once")
+    return carrier
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Role(Strict):
+    """Words that stand in the same place of a sentence, harmful and harmless ones."""
+
+    name: str
+    category: str
+    carriers: tuple[Annotated[str, AfterValidator(_with_slot)], ...] = Field(min_length=1)
+    harmful: tuple[str, ...] = Field(min_length=1)
+    harmless: tuple[str, ...] = Field(min_length=1)
+
+    def words(self, unsafe: bool) -> tuple[str, ...]:
+        return self.harmful if unsafe else self.harmless
+
+
+class Lexicon(Strict):
+    """The words of one language. `harmless_sentences` use the harmful ones without insulting anyone."""
+
+    lang: str
+    roles: tuple[Role, ...] = Field(min_length=1)
+    harmless_sentences: tuple[str, ...] = ()
+
+
+def lexicon_file(name: str) -> Path:
+    return FOLDER / f"{name}.yaml"
+
+
+def load_lexicon(name: str) -> Lexicon:
+    """Read the lexicon of that name. Raises LexiconError."""
+    path = lexicon_file(name)
+    try:
+        return Lexicon.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise LexiconError(f"lexicon {path}: {error.strerror}") from error
+    except (yaml.YAMLError, ValidationError) as error:
+        raise LexiconError(f"lexicon {path}: {error}") from error
+
+
+def compose(
+    lexicon: Lexicon, count: int, beside: float, surroundings: Sequence[str], rng: random.Random
+) -> list[Example]:
+    """`count` comments, half of them harmful, every word of the lexicon about equally often.
+
+    A share `beside` of them is a word or phrase before or after one of the harmless `surroundings`; the rest
+    are words in the carriers of their role, and the lexicon's own harmless sentences.
+    """
+    script = _is_arabic(lexicon.roles[0].harmful[0])
+    near = [text for text in surroundings if len(text) <= _LONGEST_SURROUNDING and _is_arabic(text) == script]
+    composed = []
+    for unsafe, number in ((True, count - count // 2), (False, count // 2)):
+        words = _round_and_round(lexicon, unsafe, rng)
+        for _ in range(number):
+            role, word = next(words)
+            if role is None:
+                text = word
+            elif near and rng.random() < beside:
+                text = _beside(rng.choice(near).strip(), _respelled(word, rng), rng)
+            else:
+                text = rng.choice(role.carriers).replace(SLOT, _respelled(word, rng))
+            composed.append(
+                Example(kind=Kind.TEXT, text=text, unsafe=unsafe, lang=lexicon.lang, file="lexicon")
+            )
+    return composed
+
+
+def _round_and_round(lexicon: Lexicon, unsafe: bool, rng: random.Random) -> Iterator[tuple[Role | None, str]]:
+    everything: list[tuple[Role | None, str]] = [
+        (role, word) for role in lexicon.roles for word in role.words(unsafe)
+    ]
+    if not unsafe:
+        everything += [(None, sentence) for sentence in lexicon.harmless_sentences]
+    while True:
+        yield from rng.sample(everything, len(everything))
+
+
+def _is_arabic(text: str) -> bool:
+    return any("\u0621" <= letter <= "\u064a" for letter in text)
+
+
+def _beside(text: str, phrase: str, rng: random.Random) -> str:
+    if rng.random() < 0.6:
+        return text + rng.choice((" ", "، ", ". ", " .. ")) + phrase
+    return phrase + rng.choice((" ", "، ")) + text
+
+
+def _respelled(word: str, rng: random.Random) -> str:
+    """The word as people also type it: without hamza, with ه for ة, with a letter stretched."""
+    if rng.random() < 0.25:
+        word = word.replace("ة", "ه")
+    if rng.random() < 0.25:
+        word = word.replace("أ", "ا").replace("إ", "ا")
+    if len(word) > 3 and " " not in word and rng.random() < 0.1:
+        at = rng.randrange(1, len(word))
+        word = word[:at] + word[at - 1] * 2 + word[at:]
+    return word

@@ -1,0 +1,125 @@
+"""The lexicon of Darija, and the comments that training composes of it."""
+
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from models.training import lexicon as lexicons
+from models.training.examples import Example
+from models.training.format import Kind
+from models.training.lexicon import Lexicon, LexiconError, Role, compose, load_lexicon
+from models.training.mix import Split, epoch
+from models.training.recipe import FromLexicon, Recipe, Share
+from models.training.rows import Row
+from models.training.shuffling import shuffler
+
+DARIJA = load_lexicon("darija")
+SMALL = Lexicon(
+    lang="ary",
+    roles=(
+        Role(
+            name="r",
+            category="harassment",
+            carriers=("نتا {x} وصافي",),
+            harmful=("حمار",),
+            harmless=("أستاذ",),
+        ),
+    ),
+    harmless_sentences=("الحمار حيوان صبور",),
+)
+
+
+def test_no_word_is_both_harmful_and_harmless() -> None:
+    for role in DARIJA.roles:
+        assert not set(role.harmful) & set(role.harmless), role.name
+
+
+def test_every_role_has_about_as_many_harmless_words_as_harmful_ones() -> None:
+    for role in DARIJA.roles:
+        assert len(role.harmless) >= 0.6 * len(role.harmful), role.name
+
+
+@pytest.mark.parametrize("role", DARIJA.roles, ids=lambda role: role.name)
+def test_words_are_written_once_and_clean(role: Role) -> None:
+    for words in (role.carriers, role.harmful, role.harmless):
+        assert len(set(words)) == len(words)
+        for word in words:
+            assert word == word.strip()
+            assert word == unicodedata.normalize("NFC", word)
+            assert not any(unicodedata.category(letter) in {"Cc", "Cf"} for letter in word), word
+
+
+def test_names_of_peoples_and_religions_are_never_harmful_by_themselves() -> None:
+    peoples = {"يهودي", "يهود", "أمازيغي", "صحراوي", "جزائري", "سنيغالي", "مسلم", "نصراني", "أسود", "ريفي"}
+    for role in DARIJA.roles:
+        assert not peoples & set(role.harmful)
+
+
+def test_half_of_the_comments_are_harmful_and_words_come_equally_often() -> None:
+    comments = compose(DARIJA, 4000, 0.0, [], shuffler(1))
+    assert sum(comment.unsafe for comment in comments) == 2000
+    assert {comment.kind for comment in comments} == {Kind.TEXT}
+    assert {comment.lang for comment in comments} == {"ary"}
+    assert all("{x}" not in comment.text for comment in comments)
+    assert len({comment.text for comment in comments}) > 3000
+
+
+def test_the_label_is_that_of_the_word() -> None:
+    for comment in compose(SMALL, 60, 0.0, [], shuffler(2)):
+        assert comment.text == "الحمار حيوان صبور" or comment.text.startswith("نتا ")
+        insults = comment.text.startswith("نتا ") and "حم" in comment.text.replace("حح", "ح")
+        assert comment.unsafe == insults
+
+
+def test_a_word_beside_a_harmless_comment_keeps_its_label_and_its_script() -> None:
+    around = ["lmatch kan zwin", "الماتش كان زوين", "ط" * 500]
+    beside = [c for c in compose(SMALL, 60, 1.0, around, shuffler(3)) if "صبور" not in c.text]
+    assert beside
+    for comment in beside:
+        assert "الماتش كان زوين" in comment.text
+        assert "lmatch" not in comment.text
+
+
+def test_the_same_seed_composes_the_same() -> None:
+    def texts(seed: int) -> list[Example]:
+        return compose(DARIJA, 200, 0.4, ["السلام عليكم"], shuffler(seed))
+
+    assert texts(5) == texts(5)
+    assert texts(5) != texts(6)
+
+
+def test_an_epoch_composes_what_the_recipe_asks_for_and_uses_training_rows_only() -> None:
+    kept = Row(id="a", lang="ary", kind="comment", text="الجو زوين اليوم", label="safe", file="mine")
+    held_out = Row(id="b", lang="ary", kind="comment", text="هادا للقياس فقط", label="safe", file="mine")
+    recipe = Recipe(
+        name="r",
+        mix=(Share(file="mine", rows=1),),
+        lexicons=(FromLexicon(name="darija", rows=300, beside=0.9),),
+        typing=0,
+        as_text=0,
+        embedding=0,
+    )
+    examples = epoch(Split(train=(kept,), development=(held_out,), measuring=()), recipe, 0)
+    assert len(examples) == 301
+    assert any("الجو زوين اليوم" in e.text and e.file == "lexicon" for e in examples)
+    assert not any("هادا للقياس فقط" in e.text for e in examples)
+
+
+def test_a_recipe_without_lexicons_keeps_its_digest() -> None:
+    plain = Recipe(name="r", mix=(Share(file="mine", rows=1),))
+    assert "lexicons" not in plain.model_dump_json(exclude={"lexicons"})
+    with_one = Recipe(name="r", mix=plain.mix, lexicons=(FromLexicon(name="darija", rows=2),))
+    assert plain.digest != with_one.digest
+
+
+def test_a_missing_or_wrong_lexicon_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lexicons, "FOLDER", tmp_path)
+    with pytest.raises(LexiconError, match=r"none\.yaml"):
+        load_lexicon("none")
+    (tmp_path / "wrong.yaml").write_text(
+        "lang: ary\nroles: [{name: r, category: hate, carriers: [no slot], harmful: [a], harmless: [b]}]",
+        encoding="utf-8",
+    )
+    with pytest.raises(LexiconError, match="carriers"):
+        load_lexicon("wrong")

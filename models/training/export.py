@@ -43,11 +43,23 @@ def export_adapter(model: Any, folder: Path, record: dict[str, Any]) -> None:
 
 
 def load_weights(model: Any, folder: Path) -> None:
-    """Copy an exported adapter's weights into a model that carries a LoRA of the same shape."""
+    """Copy an exported adapter's weights into a model that carries a LoRA of the same rank.
+
+    The model's LoRA may reach into more layers than the adapter: there it stays fresh and changes
+    nothing yet. Raises ValueError if a tensor is left over, or missing in a layer that the adapter has.
+    """
     tensors = load_file(folder / WEIGHTS)
+    layers = {_layer(name) for name in tensors}
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if "lora_" in name:
-                parameter.copy_(tensors.pop(_clean(name)))
+            if "lora_" in name and _layer(name) in layers:
+                tensor = tensors.pop(_clean(name), None)
+                if tensor is None:
+                    raise ValueError(f"{folder}: {_clean(name)} is missing")
+                parameter.copy_(tensor)
     if tensors:
         raise ValueError(f"{folder}: {len(tensors)} tensors do not belong to this LoRA shape")
+
+
+def _layer(name: str) -> str:
+    return name.split(".layers.")[1].split(".", maxsplit=1)[0]

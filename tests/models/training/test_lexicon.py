@@ -14,7 +14,9 @@ from models.training.recipe import FromLexicon, Recipe, Share
 from models.training.rows import Row
 from models.training.shuffling import shuffler
 
+NAMES = sorted(path.stem for path in lexicons.FOLDER.glob("*.yaml"))
 DARIJA = load_lexicon("darija")
+ROLES = [role for name in NAMES for role in load_lexicon(name).roles]
 SMALL = Lexicon(
     lang="ary",
     roles=(
@@ -31,16 +33,24 @@ SMALL = Lexicon(
 
 
 def test_no_word_is_both_harmful_and_harmless() -> None:
-    for role in DARIJA.roles:
-        assert not set(role.harmful) & set(role.harmless), role.name
+    harmful = {word for role in ROLES for word in role.harmful}
+    assert not harmful & {word for role in ROLES for word in role.harmless}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_lexicon_is_written_in_one_script(name: str) -> None:
+    lexicon = load_lexicon(name)
+    words = [word for role in lexicon.roles for word in (*role.harmful, *role.harmless)]
+    arabic = {any("\u0621" <= letter <= "\u064a" for letter in word) for word in words}
+    assert len(arabic) == 1
 
 
 def test_every_role_has_about_as_many_harmless_words_as_harmful_ones() -> None:
-    for role in DARIJA.roles:
+    for role in ROLES:
         assert len(role.harmless) >= 0.6 * len(role.harmful), role.name
 
 
-@pytest.mark.parametrize("role", DARIJA.roles, ids=lambda role: role.name)
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_words_are_written_once_and_clean(role: Role) -> None:
     for words in (role.carriers, role.harmful, role.harmless):
         assert len(set(words)) == len(words)
@@ -52,7 +62,7 @@ def test_words_are_written_once_and_clean(role: Role) -> None:
 
 def test_names_of_peoples_and_religions_are_never_harmful_by_themselves() -> None:
     peoples = {"يهودي", "يهود", "أمازيغي", "صحراوي", "جزائري", "سنيغالي", "مسلم", "نصراني", "أسود", "ريفي"}
-    for role in DARIJA.roles:
+    for role in ROLES:
         assert not peoples & set(role.harmful)
 
 

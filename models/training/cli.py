@@ -14,7 +14,10 @@ DataOption = Annotated[
     list[Path], typer.Option("--data", help="Folder of labelled rows (*.jsonl); repeat for several.")
 ]
 OWN_DATA = (_HERE / "data", _HERE / "passages")
-STAGES = [_HERE / "recipes" / f"{name}.yaml" for name in ("mizan", "mizan-second", "mizan-third")]
+STAGES = [
+    _HERE / "recipes" / f"{name}.yaml"
+    for name in ("mizan", "mizan-second", "mizan-third", "mizan-fourth", "mizan-fifth")
+]
 RECIPE = STAGES[-1]
 
 
@@ -33,7 +36,7 @@ def train(  # noqa: PLR0917 - typer passes every option by name
     compiled: Annotated[bool, typer.Option(help="Compile the layers (needs a C++ compiler).")] = True,
     own_data: Annotated[bool, typer.Option(help="Add the rows in models/training/data and passages.")] = True,
 ) -> None:
-    """Fine-tune the adapter, stage by stage: two hours for the shipped ones on two cores."""
+    """Fine-tune the adapter, stage by stage: three hours for the shipped ones on two cores."""
     from rich import progress as rich_progress  # noqa: PLC0415 - keeps `mizan --help` fast
 
     from models.training.loop import Progress  # noqa: PLC0415 - keeps `mizan --help` fast

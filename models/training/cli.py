@@ -1,4 +1,4 @@
-"""`mizan judge train`, `mix`, `merge`: making the default judge."""
+"""`mizan judge train`, `average`, `merge`: making the default judge."""
 
 from collections import Counter
 from pathlib import Path
@@ -15,8 +15,7 @@ DataOption = Annotated[
 ]
 OWN_DATA = (_HERE / "data", _HERE / "passages")
 STAGES = [
-    _HERE / "recipes" / f"{name}.yaml"
-    for name in ("mizan", "mizan-second", "mizan-third", "mizan-fourth", "mizan-fifth")
+    _HERE / "recipes" / f"{name}.yaml" for name in ("mizan", "mizan-second", "mizan-third", "mizan-fourth")
 ]
 RECIPE = STAGES[-1]
 
@@ -35,10 +34,15 @@ def train(  # noqa: PLR0917 - typer passes every option by name
     minutes: Annotated[float, typer.Option(help="Time for each stage; its rate falls in time.")] = 1e9,
     compiled: Annotated[bool, typer.Option(help="Compile the layers (needs a C++ compiler).")] = True,
     own_data: Annotated[bool, typer.Option(help="Add the rows in models/training/data and passages.")] = True,
+    mean_of: Annotated[
+        int,
+        typer.Option(help="The result is the mean of so many last stages, where there are as many.", min=1),
+    ] = 2,
 ) -> None:
     """Fine-tune the adapter, stage by stage: three hours for the shipped ones on two cores."""
     from rich import progress as rich_progress  # noqa: PLC0415 - keeps `mizan --help` fast
 
+    from models.training.average import average as average_adapters  # noqa: PLC0415 - keeps `mizan --help` fast
     from models.training.loop import Progress  # noqa: PLC0415 - keeps `mizan --help` fast
     from models.training.pipeline import Paths  # noqa: PLC0415 - keeps `mizan --help` fast
     from models.training.pipeline import train as train_adapter  # noqa: PLC0415 - keeps `mizan --help` fast
@@ -61,7 +65,7 @@ def train(  # noqa: PLR0917 - typer passes every option by name
             if not bar.console.is_terminal and standing.step % 20 == 0:
                 bar.console.print(f"{standing.step}/{standing.steps} {text}")
 
-        adapter = start_from
+        adapters: list[Path] = []
         for path in recipe:
             stage = load_recipe(path)
             adapter = train_adapter(
@@ -69,10 +73,26 @@ def train(  # noqa: PLR0917 - typer passes every option by name
                 stage,
                 report,
                 compiled=compiled,
-                start_from=adapter,
+                start_from=adapters[-1] if adapters else start_from,
                 minutes=minutes,
             )
+            adapters.append(adapter)
+    if 1 < mean_of <= len(adapters):
+        adapter = run / "adapter"
+        average_adapters(adapters[-mean_of:], adapter)
     typer.echo(f"adapter: {adapter}")
+
+
+@app.command()
+def average(
+    adapters: Annotated[list[Path], typer.Argument(help="Folders of adapters of one shape; two or more.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the mean adapter to.")],
+) -> None:
+    """Average adapters that share a start: the mean ranks unseen texts better than each of them."""
+    from models.training.average import average as average_adapters  # noqa: PLC0415 - keeps `mizan --help` fast
+
+    average_adapters(adapters, out)
+    typer.echo(f"adapter: {out}")
 
 
 @app.command()

@@ -1,0 +1,57 @@
+"""The mean of adapters."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from models.training.average import AverageError, average
+from models.training.export import CONFIG, RECORD, WEIGHTS
+
+DOWN = "base_model.model.model.layers.0.mlp.up_proj.lora_A.weight"
+UP = DOWN.replace("lora_A", "lora_B")
+
+
+def adapter(folder: Path, up: torch.Tensor, down: torch.Tensor, name: str = "a", alpha: int = 4) -> Path:
+    folder.mkdir()
+    save_file({UP: up.to(torch.bfloat16), DOWN: down.to(torch.bfloat16)}, folder / WEIGHTS)
+    shape = {"r": down.shape[0], "lora_alpha": alpha, "layers_to_transform": [0]}
+    (folder / CONFIG).write_text(json.dumps(shape), encoding="utf-8")
+    (folder / RECORD).write_text(json.dumps({"recipe": {"name": name}}), encoding="utf-8")
+    return folder
+
+
+def change(folder: Path) -> torch.Tensor:
+    tensors = load_file(folder / WEIGHTS)
+    return tensors[UP].float() @ tensors[DOWN].float()
+
+
+def test_the_mean_of_one_adapter_with_itself_is_that_adapter(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    one = adapter(tmp_path / "one", torch.randn(6, 2), torch.randn(2, 4))
+    average([one, one], tmp_path / "out")
+    assert torch.allclose(change(tmp_path / "out"), change(one), atol=0.05)
+    assert load_file(tmp_path / "out" / WEIGHTS)[DOWN].shape == (2, 4)
+
+
+def test_what_one_adapter_alone_learnt_counts_half(tmp_path: Path) -> None:
+    up, down = torch.tensor([[2.0], [0.0]]), torch.tensor([[1.0, 0.0]])
+    one = adapter(tmp_path / "one", up, down)
+    other = adapter(tmp_path / "other", torch.zeros(2, 1), torch.zeros(1, 2), name="b")
+    average([one, other], tmp_path / "out")
+    assert torch.allclose(change(tmp_path / "out"), torch.tensor([[1.0, 0.0], [0.0, 0.0]]), atol=0.01)
+    record = json.loads((tmp_path / "out" / RECORD).read_text(encoding="utf-8"))
+    assert [part["recipe"]["name"] for part in record["average_of"]] == ["a", "b"]
+    assert len({part["sha256"] for part in record["average_of"]}) == 2
+
+
+def test_adapters_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    one = adapter(tmp_path / "one", torch.zeros(2, 1), torch.zeros(1, 2))
+    other = adapter(tmp_path / "other", torch.zeros(2, 1), torch.zeros(1, 2), alpha=8)
+    with pytest.raises(AverageError, match="configurations"):
+        average([one, other], tmp_path / "out")
+    with pytest.raises(AverageError, match="two adapters"):
+        average([one], tmp_path / "out")
+    assert not (tmp_path / "out").exists()

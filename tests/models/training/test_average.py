@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from typer.testing import CliRunner
 
+from models.training import pipeline
 from models.training.average import AverageError, average
+from models.training.cli import STAGES, app
 from models.training.export import CONFIG, RECORD, WEIGHTS
+from models.training.recipe import load_recipe
 
 DOWN = "base_model.model.model.layers.0.mlp.up_proj.lora_A.weight"
 UP = DOWN.replace("lora_A", "lora_B")
@@ -55,3 +59,33 @@ def test_adapters_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(AverageError, match="two adapters"):
         average([one], tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_training_begins_each_stage_with_the_one_before_and_averages_the_last_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[Path | None] = []
+
+    def train(paths: pipeline.Paths, *_: object, start_from: Path | None, **__: object) -> Path:
+        begun.append(start_from)
+        paths.run.mkdir(parents=True)
+        value = float(len(begun))
+        return adapter(paths.run / "adapter", torch.full((2, 1), value), torch.ones(1, 2))
+
+    monkeypatch.setattr(pipeline, "train", train)
+    arguments = ["train", "--base", "base", "--data", "data", "--run", str(tmp_path)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    stages = [load_recipe(path).name for path in STAGES]
+    assert begun == [None, *(tmp_path / stage / "adapter" for stage in stages[:-1])]
+    between = (len(stages) + len(stages) - 1) / 2
+    assert torch.allclose(change(tmp_path / "adapter"), torch.full((2, 2), between), atol=0.05)
+    assert str(tmp_path / "adapter") in result.output.replace("\n", "")
+
+
+def test_a_single_stage_is_not_averaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "train", lambda paths, *_, **__: paths.run / "adapter")
+    arguments = ["train", "--base", "base", "--data", "data", "--run", str(tmp_path)]
+    result = CliRunner().invoke(app, [*arguments, "--recipe", str(STAGES[-1])])
+    assert result.exit_code == 0, result.output
+    assert not (tmp_path / "adapter").exists()

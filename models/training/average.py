@@ -4,17 +4,15 @@ Runs that share a start differ in what noise they learnt; their mean keeps what 
 texts better than each of them ("model soups", Wortsman et al. 2022).
 """
 
-import hashlib
 import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 
-from models.training.export import CONFIG, RECORD, WEIGHTS
+from models.training.export import CONFIG, RECORD, WEIGHTS, record_of
 
 
 class AverageError(ValueError):
@@ -44,7 +42,7 @@ def average(folders: Sequence[Path], out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     save_file({name: mean[name] for name in sorted(mean)}, out / WEIGHTS, metadata={"format": "pt"})
     shutil.copy(folders[0] / CONFIG, out / CONFIG)
-    record = {"average_of": [_record(folder) for folder in folders]}
+    record = {"average_of": [record_of(folder) for folder in folders]}
     (out / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
@@ -54,8 +52,3 @@ def _factors(change: torch.Tensor, rank: int) -> tuple[torch.Tensor, torch.Tenso
     root = values[:rank].sqrt()
     up, down = left[:, :rank] * root, root[:, None] * right[:rank]
     return up.to(torch.bfloat16).contiguous(), down.to(torch.bfloat16).contiguous()
-
-
-def _record(folder: Path) -> dict[str, Any]:
-    digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
-    return {"sha256": digest, **json.loads((folder / RECORD).read_text(encoding="utf-8"))}

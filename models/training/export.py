@@ -1,5 +1,6 @@
 """The adapter as files: bf16 safetensors, peft's configuration, and the record of the run."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,12 @@ def export_adapter(model: Any, folder: Path, record: dict[str, Any]) -> None:
     }
     (folder / CONFIG).write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def record_of(folder: Path) -> dict[str, Any]:
+    """The record of an exported adapter, and the digest of its weights."""
+    digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    return {"sha256": digest, **json.loads((folder / RECORD).read_text(encoding="utf-8"))}
 
 
 def load_weights(model: Any, folder: Path) -> None:

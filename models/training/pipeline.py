@@ -1,6 +1,5 @@
 """One run from data to adapter: split, train, export, score the development split."""
 
-import hashlib
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -13,7 +12,7 @@ from transformers import AutoTokenizer
 
 from models.training.encode import encode_parts, label_ids
 from models.training.examples import Example, from_row
-from models.training.export import CONFIG, RECORD, WEIGHTS, export_adapter, load_weights
+from models.training.export import CONFIG, RECORD, export_adapter, load_weights, record_of
 from models.training.lexicon import lexicon_file
 from models.training.loop import Item, Progress, restore, run
 from models.training.mix import Split, data_files, epoch, split_rows
@@ -59,12 +58,6 @@ def describe(
     }
 
 
-def stage_before(adapter: Path) -> dict[str, Any]:
-    """The record of the adapter that a stage begins with, and the digest of its weights."""
-    digest = hashlib.sha256((adapter / WEIGHTS).read_bytes()).hexdigest()
-    return {"sha256": digest, **json.loads((adapter / RECORD).read_text(encoding="utf-8"))}
-
-
 def train(
     paths: Paths,
     recipe: Recipe,
@@ -97,7 +90,7 @@ def train(
     ]
     record = describe(split, recipe, epochs, files)
     if start_from is not None:
-        record["started_from"] = stage_before(start_from)
+        record["started_from"] = record_of(start_from)
     (paths.run / "run.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
 
     torch.manual_seed(recipe.seed)

@@ -4,16 +4,13 @@ import hashlib
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
+
+from models.training.yaml_model import Strict, read_model
 
 
 class RecipeError(ValueError):
     """A recipe is missing or wrong; the message names the field."""
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Share(Strict):
@@ -96,9 +93,4 @@ class Recipe(Strict):
 
 def load_recipe(path: Path) -> Recipe:
     """Read a recipe from YAML. Raises RecipeError."""
-    try:
-        return Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise RecipeError(f"recipe {path}: {error.strerror}") from error
-    except (yaml.YAMLError, ValidationError) as error:
-        raise RecipeError(f"recipe {path}: {error}") from error
+    return read_model(Recipe, path, RecipeError)

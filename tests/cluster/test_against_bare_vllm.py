@@ -8,29 +8,26 @@ import pytest
 from cluster import against_bare_vllm
 
 
-def test_what_cannot_be_run_is_found_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+def commands_of(monkeypatch: pytest.MonkeyPatch, status: int, *arguments: str) -> list[list[str]]:
+    """What is run where every command ends with `status`, which `main` must return."""
     commands: list[list[str]] = []
 
-    def refuse(command: list[str], **_: object) -> "subprocess.CompletedProcess[bytes]":
+    def end(command: list[str], **_: object) -> "subprocess.CompletedProcess[bytes]":
         commands.append(command)
-        return subprocess.CompletedProcess(command, 2)
+        return subprocess.CompletedProcess(command, status)
 
-    monkeypatch.setattr(subprocess, "run", refuse)
-    monkeypatch.setattr(sys, "argv", ["against_bare_vllm", "--", "--requests", "8"])
-    assert against_bare_vllm.main() == 2
-    [asked] = commands
+    monkeypatch.setattr(subprocess, "run", end)
+    monkeypatch.setattr(sys, "argv", ["against_bare_vllm", *arguments])
+    assert against_bare_vllm.main() == status
+    return commands
+
+
+def test_what_cannot_be_run_is_found_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    [asked] = commands_of(monkeypatch, 2, "--", "--requests", "8")
     assert asked[1] == "bench"
     assert asked[-3:] == ["--requests", "8", "--dry-run"]
 
 
 def test_help_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    commands: list[list[str]] = []
-
-    def answer(command: list[str], **_: object) -> "subprocess.CompletedProcess[bytes]":
-        commands.append(command)
-        return subprocess.CompletedProcess(command, 0)
-
-    monkeypatch.setattr(subprocess, "run", answer)
-    monkeypatch.setattr(sys, "argv", ["against_bare_vllm", "--help"])
-    assert against_bare_vllm.main() == 0
-    assert [command[1] for command in commands] == ["bench"]
+    [asked] = commands_of(monkeypatch, 0, "--help")
+    assert asked[1] == "bench"

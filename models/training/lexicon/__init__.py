@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field
 
 from models.training.examples import Example
 from models.training.format import Kind
+from models.training.yaml_model import Strict, read_model
 
 FOLDER = Path(__file__).parent
 SLOT = "{x}"
@@ -29,10 +29,6 @@ def _with_slot(carrier: str) -> str:
     if carrier.count(SLOT) != 1:
         raise ValueError(f"{carrier!r} needs {SLOT} once")
     return carrier
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Role(Strict):
@@ -62,13 +58,7 @@ def lexicon_file(name: str) -> Path:
 
 def load_lexicon(name: str) -> Lexicon:
     """Read the lexicon of that name. Raises LexiconError."""
-    path = lexicon_file(name)
-    try:
-        return Lexicon.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise LexiconError(f"lexicon {path}: {error.strerror}") from error
-    except (yaml.YAMLError, ValidationError) as error:
-        raise LexiconError(f"lexicon {path}: {error}") from error
+    return read_model(Lexicon, lexicon_file(name), LexiconError)
 
 
 def compose(

@@ -27,7 +27,10 @@ def average(folders: Sequence[Path], out: Path) -> None:
     """
     if len(folders) < 2:
         raise AverageError("an average needs two adapters or more")
-    shapes = [json.loads((folder / CONFIG).read_text(encoding="utf-8")) for folder in folders]
+    try:
+        shapes = [json.loads((folder / CONFIG).read_text(encoding="utf-8")) for folder in folders]
+    except OSError as error:
+        raise AverageError(f"cannot read an adapter: {error}") from error
     if any(shape != shapes[0] for shape in shapes):
         raise AverageError("the adapters have different configurations")
     tensors = [load_file(folder / WEIGHTS) for folder in folders]

@@ -19,7 +19,7 @@ tweets whose labels are noisy and often wrong, so theirs is looser than what wel
 """
 
 EVERYDAY_TEXTS = "doda-darija"
-"""Harmless by source and well labelled: of these, no more may be flagged than of requests and answers."""
+"""Harmless by source and well labelled, so that they have a bound of their own beside that of all texts."""
 
 MOST_EVERYDAY_ALARMS = 0.05
 

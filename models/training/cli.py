@@ -48,6 +48,9 @@ def train(  # noqa: PLR0917 - typer passes every option by name
     from models.training.pipeline import train as train_adapter  # noqa: PLC0415 - keeps `mizan --help` fast
     from models.training.recipe import load_recipe  # noqa: PLC0415 - keeps `mizan --help` fast
 
+    stages = [load_recipe(path) for path in recipe]
+    if 1 < mean_of <= len(stages) and len({stage.lora for stage in stages[-mean_of:]}) > 1:
+        raise typer.BadParameter("the last stages differ in `lora` and have no mean: use --mean-of 1")
     folders = (*data, *OWN_DATA) if own_data else tuple(data)
     columns = (
         rich_progress.TextColumn("{task.description}"),
@@ -66,8 +69,7 @@ def train(  # noqa: PLR0917 - typer passes every option by name
                 bar.console.print(f"{standing.step}/{standing.steps} {text}")
 
         adapters: list[Path] = []
-        for path in recipe:
-            stage = load_recipe(path)
+        for stage in stages:
             adapter = train_adapter(
                 Paths(base=base, data=folders, run=run / stage.name),
                 stage,
@@ -89,9 +91,14 @@ def average(
     out: Annotated[Path, typer.Option(help="Folder to write the mean adapter to.")],
 ) -> None:
     """Average adapters that share a start: the mean ranks unseen texts better than each of them."""
+    from models.training.average import AverageError  # noqa: PLC0415 - keeps `mizan --help` fast
     from models.training.average import average as average_adapters  # noqa: PLC0415 - keeps `mizan --help` fast
 
-    average_adapters(adapters, out)
+    try:
+        average_adapters(adapters, out)
+    except AverageError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
     typer.echo(f"adapter: {out}")
 
 

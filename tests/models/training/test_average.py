@@ -58,7 +58,27 @@ def test_adapters_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         average([one, other], tmp_path / "out")
     with pytest.raises(AverageError, match="two adapters"):
         average([one], tmp_path / "out")
+    with pytest.raises(AverageError, match="cannot read"):
+        average([one, tmp_path / "none"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_what_cannot_be_averaged_is_said_in_one_line(tmp_path: Path) -> None:
+    one = adapter(tmp_path / "one", torch.zeros(2, 1), torch.zeros(1, 2))
+    result = CliRunner().invoke(app, ["average", str(one), "--out", str(tmp_path / "out")])
+    assert result.exit_code == 1
+    assert result.output.strip() == "an average needs two adapters or more"
+
+
+def test_stages_that_have_no_mean_are_refused_before_they_are_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "train", lambda *_, **__: pytest.fail("trained"))
+    arguments = ["train", "--base", "base", "--data", "data", "--run", str(tmp_path)]
+    several = [part for path in STAGES[:3] for part in ("--recipe", str(path))]
+    result = CliRunner().invoke(app, [*arguments, *several])
+    assert result.exit_code == 2
+    assert "--mean-of 1" in result.output
 
 
 def test_training_begins_each_stage_with_the_one_before_and_averages_the_last_two(

@@ -127,15 +127,20 @@ def calibrate(  # noqa: PLR0917 - typer passes every option by name
 ) -> None:
     """Fit temperature and thresholds on the development split and show its figures."""
     import json  # noqa: PLC0415 - beside the imports below
+    from dataclasses import replace  # noqa: PLC0415 - beside the imports below
 
     from models.training.calibrate import fit  # noqa: PLC0415 - keeps `mizan --help` fast
-    from models.training.measure import by_file  # noqa: PLC0415 - keeps `mizan --help` fast
-    from models.training.pipeline import Paths, development, score_adapter  # noqa: PLC0415 - keeps `mizan --help` fast
+    from models.training.measure import by_file, in_order  # noqa: PLC0415 - keeps `mizan --help` fast
+    from models.training.pipeline import Paths, development, pairs_of, score_adapter  # noqa: PLC0415 - keeps `mizan --help` fast
     from models.training.recipe import load_recipe  # noqa: PLC0415 - keeps `mizan --help` fast
 
     paths = Paths(base=base, data=(*data, *OWN_DATA), run=adapter)
     examples = development(paths, load_recipe(recipe), most)
-    scores = score_adapter(paths, adapter, examples)
+    worse = pairs_of(paths, load_recipe(recipe))
+    better = [replace(example, text=example.better or "") for example in worse]
+    scores = score_adapter(paths, adapter, [*examples, *worse, *better])
+    answers = [score.logit for score in scores[len(examples) :]]
+    scores = scores[: len(examples)]
     logits = [score.logit for score in scores]
     if scores_file is not None:
         lines = (
@@ -152,6 +157,8 @@ def calibrate(  # noqa: PLR0917 - typer passes every option by name
         "thresholds": fitted.thresholds,
         "rows": len(examples),
         "least_label_mass": round(min(score.mass for score in scores), 4),
+        "pairs": len(worse),
+        "pairs_in_order": in_order(answers[: len(worse)], answers[len(worse) :]),
         "figures": [figures.as_dict() for figures in measured],
     }
     (adapter / "calibration.json").write_text(json.dumps(calibration, indent=1) + "\n", encoding="utf-8")
@@ -175,6 +182,8 @@ def _show(calibration: dict[str, Any]) -> None:
     Console(width=120).print(table)
     typer.echo(f"temperature {calibration['temperature']}  thresholds {calibration['thresholds']}")
     typer.echo(f"least label mass {calibration['least_label_mass']}")
+    if calibration["pairs"]:
+        typer.echo(f"pairs in order {calibration['pairs_in_order']:.3f} of {calibration['pairs']}")
 
 
 @app.command()

@@ -9,22 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn.functional import cross_entropy
 
 from models.training.batches import batches
 from models.training.network import last_hidden, output_weights
+from models.training.objective import Item, hazard_head, losses
 from models.training.recipe import Recipe
 from models.training.shuffling import shuffler
 
 CHECKPOINT = "checkpoint.pt"
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One encoded example; `target` is 0 where the unsafe label is right, 1 where the safe one is."""
-
-    ids: tuple[int, ...]
-    target: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +96,11 @@ def run(
         (epoch, batch)
         for epoch, items in enumerate(epochs)
         for batch in batches(
-            [len(item.ids) for item in items], recipe.batch_tokens, shuffler(recipe.seed, epoch)
+            [item.tokens for item in items], recipe.batch_tokens, shuffler(recipe.seed, epoch)
         )
     ]
-    masters = Masters(
-        [p for p in model.parameters() if p.requires_grad], recipe.learning_rate, recipe.weight_decay
-    )
+    head = hazard_head(model) if recipe.hazard_weight else None
+    masters = Masters(_trained(model, head), recipe.learning_rate, recipe.weight_decay)
     checkpoint = run_folder / CHECKPOINT
     first = _resume(checkpoint, masters, recipe)
     vocabulary = output_weights(model)
@@ -121,10 +112,9 @@ def run(
         for step in range(first, len(plan)):
             epoch, batch = plan[step]
             items = [epochs[epoch][index] for index in batch]
-            states = last_hidden(model, [item.ids for item in items])
-            targets = torch.tensor([item.target for item in items])
+            states = last_hidden(model, [ids for item in items for ids in item.sequences])
             logits = (states @ both.T).float()
-            loss = cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
+            loss = losses(items, states, logits, head, recipe)
             value = float(loss.detach())
             if recipe.mass_weight and step % recipe.mass_every == 0:
                 everything = (states @ vocabulary.T).float().logsumexp(dim=-1)
@@ -135,7 +125,7 @@ def run(
             spent = (time.monotonic() - started) / 60 / minutes
             rate = schedule(step, len(plan), recipe.learning_rate, recipe.warmup, spent)
             masters.step(rate, recipe.clip)
-            seen += sum(len(item.ids) for item in items)
+            seen += sum(item.tokens for item in items)
             loss_mean = value if step == first else 0.97 * loss_mean + 0.03 * value
             speed = seen / (time.monotonic() - started)
             progress = Progress(step + 1, len(plan), loss_mean, mass_mean, speed)
@@ -148,13 +138,18 @@ def run(
     return len(plan)
 
 
-def restore(model: Any, run_folder: Path) -> int:
+def _trained(model: Any, head: torch.nn.Linear | None) -> list[torch.nn.Parameter]:
+    own = [] if head is None else list(head.parameters())
+    return [p for p in model.parameters() if p.requires_grad] + own
+
+
+def restore(model: Any, recipe: Recipe, run_folder: Path) -> int:
     """Put a run's last checkpoint into the model; returns the steps done, 0 without a checkpoint."""
     path = run_folder / CHECKPOINT
     if not path.exists():
         return 0
     saved = torch.load(path, weights_only=True)
-    masters = Masters([p for p in model.parameters() if p.requires_grad], 0.0, 0.0)
+    masters = Masters(_trained(model, hazard_head(model) if recipe.hazard_weight else None), 0.0, 0.0)
     masters.load(saved["masters"])
     return int(saved["step"])
 

@@ -50,6 +50,12 @@ def figures(name: str, truth: Sequence[bool], logits: Sequence[float], cutoffs: 
     )
 
 
+def in_order(worse: Sequence[float], better: Sequence[float]) -> float | None:
+    """Share of pairs whose more harmful answer has the higher log-odds; None without pairs."""
+    right = [one > other for one, other in zip(worse, better, strict=True)]
+    return sum(right) / len(right) if right else None
+
+
 def by_file(examples: Sequence[Example], logits: Sequence[float], cutoffs: dict[str, float]) -> list[Figures]:
     """One line per file and language, then one per kind; `cutoffs` by kind, in log-odds."""
     keys = sorted({(e.file, e.lang) for e in examples})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.training.augment import embed, in_conversation, vary
-from models.training.examples import Example, from_row
+from models.training.examples import Example, from_pair, from_row
 from models.training.format import Kind
 from models.training.groups import group_ids, held_out
 from models.training.lexicon import compose, load_lexicon
@@ -23,11 +23,16 @@ _MOST_ROWS_OF_A_FILE = 4000
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Rows to train on, rows for development, and rows that only measure and calibrate."""
+    """Rows to train on, rows for development, and rows that only measure and calibrate.
+
+    Pairs of answers stand apart, since they have no label: `pairs` to train on, `pairs_held_out` to measure.
+    """
 
     train: tuple[Row, ...]
     development: tuple[Row, ...]
     measuring: tuple[Row, ...]
+    pairs: tuple[Row, ...] = ()
+    pairs_held_out: tuple[Row, ...] = ()
 
 
 def data_files(folders: Iterable[Path]) -> list[Path]:
@@ -43,11 +48,13 @@ def split_rows(paths: Sequence[Path], recipe: Recipe) -> Split:
         by_file.setdefault(row.file, []).append(row)
     rows: list[Row] = []
     measuring: list[Row] = []
+    pairs: list[Row] = []
     seen: set[tuple[str, str, str]] = set()
     for file, members in by_file.items():
         if file in recipe.never_train:
             measuring += members
             continue
+        pairs += [row for row in members if row.kind == "pair"]
         kept = members if len(members) <= _MOST_ROWS_OF_A_FILE else _thinned(members, rng)
         for row in kept:
             key = (row.kind, row.prompt or "", row.text.strip().lower())
@@ -55,10 +62,13 @@ def split_rows(paths: Sequence[Path], recipe: Recipe) -> Split:
                 seen.add(key)
                 rows.append(row)
     out = held_out(rows, group_ids(rows), recipe.held_out, recipe.split_seed)
+    pairs_out = held_out(pairs, group_ids(pairs), recipe.held_out, recipe.split_seed)
     return Split(
         train=tuple(row for row, is_out in zip(rows, out, strict=True) if not is_out),
         development=tuple(row for row, is_out in zip(rows, out, strict=True) if is_out),
         measuring=tuple(measuring),
+        pairs=tuple(row for row, is_out in zip(pairs, pairs_out, strict=True) if not is_out),
+        pairs_held_out=tuple(row for row, is_out in zip(pairs, pairs_out, strict=True) if is_out),
     )
 
 
@@ -86,14 +96,14 @@ def epoch(split: Split, recipe: Recipe, number: int) -> list[Example]:
                 f"mix: no training rows for {share.file} {share.label or ''} {share.lang or ''}"
             )
         examples += _draw(pool, share.rows, rng)
-    for wanted in recipe.lexicons:
-        lexicon = load_lexicon(wanted.name)
+    for words in recipe.lexicons:
+        lexicon = load_lexicon(words.name)
         surroundings = [
             row.text
             for row in split.train
-            if row.kind == "comment" and row.label == "safe" and row.lang == lexicon.lang
+            if from_row(row).kind is lexicon.kind and row.label == "safe" and row.lang == lexicon.lang
         ]
-        examples += compose(lexicon, wanted.rows, wanted.beside, surroundings, rng)
+        examples += compose(lexicon, words.rows, words.beside, surroundings, rng)
     harmless: dict[tuple[Kind, str], list[Example]] = {}
     for example in examples:
         if not example.unsafe and len(example.text) < 300 and not example.context:
@@ -110,6 +120,11 @@ def epoch(split: Split, recipe: Recipe, number: int) -> list[Example]:
             result.append(embed(example, around, rng))
         else:
             result.append(vary(example, rng, recipe.typing, recipe.truncation, recipe.as_text))
+    for wanted in recipe.pairs:
+        pool = [from_pair(row) for row in split.pairs if row.file == wanted.file]
+        if not pool:
+            raise RecipeError(f"pairs: no training rows for {wanted.file}")
+        result += _draw(pool, wanted.rows, rng)
     rng.shuffle(result)
     return result
 

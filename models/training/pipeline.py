@@ -11,12 +11,14 @@ import torch
 from transformers import AutoTokenizer
 
 from models.training.encode import encode_parts, label_ids
-from models.training.examples import Example, from_row
+from models.training.examples import Example, from_pair, from_row
 from models.training.export import CONFIG, RECORD, export_adapter, load_weights, record_of
+from models.training.hazards import HAZARDS
 from models.training.lexicon import lexicon_file
-from models.training.loop import Item, Progress, restore, run
+from models.training.loop import Progress, restore, run
 from models.training.mix import Split, data_files, epoch, split_rows
 from models.training.network import compile_layers, load_base, with_lora
+from models.training.objective import Item
 from models.training.recipe import Lora, Recipe
 from models.training.rows import Row, digests
 from models.training.scoring import Score, score
@@ -40,6 +42,24 @@ def encoded(tokenizer: Any, examples: Sequence[Example], limit: int) -> list[tup
     return [tuple(encode_parts(tokenizer, example.parts(), limit)) for example in examples]
 
 
+def items(tokenizer: Any, examples: Sequence[Example], recipe: Recipe) -> list[Item]:
+    """The encoded examples of an epoch."""
+    weights = {pairs.file: pairs.weight for pairs in recipe.pairs}
+    result = []
+    for example in examples:
+        better = example.better_parts()
+        result.append(
+            Item(
+                ids=tuple(encode_parts(tokenizer, example.parts(), recipe.text_tokens)),
+                target=0 if example.unsafe else 1,
+                hazard=-1 if example.hazard is None else HAZARDS.index(example.hazard),
+                better=None if better is None else tuple(encode_parts(tokenizer, better, recipe.text_tokens)),
+                weight=1.0 if better is None else weights[example.file],
+            )
+        )
+    return result
+
+
 def describe(
     split: Split, recipe: Recipe, epochs: Sequence[Sequence[Item]], files: Sequence[Path]
 ) -> dict[str, Any]:
@@ -54,7 +74,7 @@ def describe(
             "measuring": len(split.measuring),
         },
         "examples": [len(items) for items in epochs],
-        "tokens": [sum(len(item.ids) for item in items) for items in epochs],
+        "tokens": [sum(len(ids) for item in items for ids in item.sequences) for items in epochs],
     }
 
 
@@ -81,13 +101,7 @@ def train(
     files += [lexicon_file(wanted.name) for wanted in recipe.lexicons]
     tokenizer = AutoTokenizer.from_pretrained(paths.base, local_files_only=True)
     labels = label_ids(tokenizer)
-    epochs = [
-        [
-            Item(ids, 0 if example.unsafe else 1)
-            for example, ids in zip(examples, encoded(tokenizer, examples, recipe.text_tokens), strict=True)
-        ]
-        for examples in (epoch(split, recipe, number) for number in range(recipe.epochs))
-    ]
+    epochs = [items(tokenizer, epoch(split, recipe, number), recipe) for number in range(recipe.epochs)]
     record = describe(split, recipe, epochs, files)
     if start_from is not None:
         record["started_from"] = record_of(start_from)
@@ -115,7 +129,7 @@ def train(
 def export_checkpoint(paths: Paths, recipe: Recipe) -> int:
     """Export the adapter as it stands in a run's last checkpoint; returns the steps done."""
     model = with_lora(load_base(paths.base), recipe.lora)
-    steps = restore(model, paths.run)
+    steps = restore(model, recipe, paths.run)
     record = json.loads((paths.run / "run.json").read_text(encoding="utf-8"))
     export_adapter(model, paths.run / "adapter", {**record, "steps": steps})
     return steps
@@ -132,6 +146,11 @@ def development(paths: Paths, recipe: Recipe, most: int = 80) -> list[Example]:
         kept.setdefault((row.file, row.lang, row.label), []).append(row)
     extra = dict.fromkeys(recipe.never_train, 3 * most)
     return [from_row(row) for key, members in kept.items() for row in members[: extra.get(key[0], most)]]
+
+
+def pairs_of(paths: Paths, recipe: Recipe) -> list[Example]:
+    """The pairs of answers that training never sees."""
+    return [from_pair(row) for row in split_rows(data_files(paths.data), recipe).pairs_held_out]
 
 
 def score_adapter(paths: Paths, adapter: Path | None, examples: Sequence[Example]) -> list[Score]:

@@ -35,6 +35,14 @@ class FromLexicon(Strict):
     )
 
 
+class Pairs(Strict):
+    """Pairs of answers of which the one is known to be more harmful, and how much their order counts."""
+
+    file: str
+    rows: int = Field(ge=1)
+    weight: float = Field(default=0.5, gt=0, description="Beside a labelled example's loss, which weighs 1.")
+
+
 class Lora(Strict):
     rank: int = Field(default=16, ge=1)
     alpha: int = Field(default=32, ge=1)
@@ -55,6 +63,12 @@ class Recipe(Strict):
     )
     mix: tuple[Share, ...] = Field(min_length=1)
     lexicons: tuple[FromLexicon, ...] = ()
+    pairs: tuple[Pairs, ...] = ()
+    hazard_weight: float = Field(
+        default=0.0,
+        ge=0,
+        description="Weight of a second task: naming the hazard, by a head that is thrown away afterwards.",
+    )
     never_train: tuple[str, ...] = Field(
         default=("omcd-eval-only-darija",), description="Files for thresholds and measuring only."
     )
@@ -86,8 +100,8 @@ class Recipe(Strict):
 
     @property
     def digest(self) -> str:
-        """sha256 of all fields; a recipe without lexicons has the digest it had before there were any."""
-        unused = None if self.lexicons else {"lexicons"}
+        """sha256 of all fields; one that a recipe leaves out and that came later does not count."""
+        unused = {name for name in ("lexicons", "pairs", "hazard_weight") if not getattr(self, name)}
         return hashlib.sha256(self.model_dump_json(exclude=unused).encode()).hexdigest()
 
 

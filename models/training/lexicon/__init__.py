@@ -1,13 +1,14 @@
-"""Comments composed of a lexicon: the same sentence with an insult or with a harmless word in it.
+"""Texts composed of a lexicon: the same sentence with a harmful and with a harmless word in it.
 
 Real comments with labels that may be trained on are scarce in Moroccan Darija, and what a judge lacks there
-is vocabulary. A lexicon states it in a form that people can read, check and extend.
+is vocabulary; and a request to kill somebody and one to kill a process differ in a word. A lexicon states
+such words in a form that people can read, check and extend.
 """
 
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -45,9 +46,10 @@ class Role(Strict):
 
 
 class Lexicon(Strict):
-    """The words of one language. `harmless_sentences` use the harmful ones without insulting anyone."""
+    """The words of one language, for one kind of text. `harmless_sentences` use harmful words harmlessly."""
 
     lang: str
+    kind: Literal[Kind.TEXT, Kind.REQUEST] = Kind.TEXT
     roles: tuple[Role, ...] = Field(min_length=1)
     harmless_sentences: tuple[str, ...] = ()
 
@@ -64,7 +66,7 @@ def load_lexicon(name: str) -> Lexicon:
 def compose(
     lexicon: Lexicon, count: int, beside: float, surroundings: Sequence[str], rng: random.Random
 ) -> list[Example]:
-    """`count` comments, half of them harmful, every word of the lexicon about equally often.
+    """`count` texts, half of them harmful, every word of the lexicon about equally often.
 
     A share `beside` of them is a word or phrase before or after one of the harmless `surroundings`; the rest
     are words in the carriers of their role, and the lexicon's own harmless sentences.
@@ -79,11 +81,19 @@ def compose(
             if role is None:
                 text = word
             elif near and rng.random() < beside:
-                text = _beside(rng.choice(near).strip(), _respelled(word, rng), rng)
+                alone = _respelled(word, rng) if lexicon.kind is Kind.TEXT else _carried(role, word, rng)
+                text = _beside(rng.choice(near).strip(), alone, rng, "، " if script else ", ")
             else:
-                text = rng.choice(role.carriers).replace(SLOT, _respelled(word, rng))
+                text = _carried(role, word, rng)
             composed.append(
-                Example(kind=Kind.TEXT, text=text, unsafe=unsafe, lang=lexicon.lang, file="lexicon")
+                Example(
+                    kind=lexicon.kind,
+                    text=text,
+                    unsafe=unsafe,
+                    lang=lexicon.lang,
+                    file="lexicon",
+                    hazard=role.category if unsafe and role is not None else None,
+                )
             )
     return composed
 
@@ -102,10 +112,14 @@ def _is_arabic(text: str) -> bool:
     return any("\u0621" <= letter <= "\u064a" for letter in text)
 
 
-def _beside(text: str, phrase: str, rng: random.Random) -> str:
+def _carried(role: Role, word: str, rng: random.Random) -> str:
+    return rng.choice(role.carriers).replace(SLOT, _respelled(word, rng))
+
+
+def _beside(text: str, phrase: str, rng: random.Random, comma: str) -> str:
     if rng.random() < 0.6:
-        return text + rng.choice((" ", "، ", ". ", " .. ")) + phrase
-    return phrase + rng.choice((" ", "، ")) + text
+        return text + rng.choice((" ", comma, ". ", " .. ")) + phrase
+    return phrase + rng.choice((" ", comma)) + text
 
 
 def _respelled(word: str, rng: random.Random) -> str:

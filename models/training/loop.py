@@ -99,6 +99,7 @@ def run(
             [item.tokens for item in items], recipe.batch_tokens, shuffler(recipe.seed, epoch)
         )
     ]
+    usual = sum(map(len, epochs)) / max(1, len(plan))
     head = hazard_head(model) if recipe.hazard_weight else None
     masters = Masters(_trained(model, head), recipe.learning_rate, recipe.weight_decay)
     checkpoint = run_folder / CHECKPOINT
@@ -114,7 +115,7 @@ def run(
             items = [epochs[epoch][index] for index in batch]
             states = last_hidden(model, [ids for item in items for ids in item.sequences])
             logits = (states @ both.T).float()
-            loss = losses(items, states, logits, head, recipe)
+            loss = losses(items, states, logits, head=head, recipe=recipe, usual=usual)
             value = float(loss.detach())
             if recipe.mass_weight and step % recipe.mass_every == 0:
                 everything = (states @ vocabulary.T).float().logsumexp(dim=-1)

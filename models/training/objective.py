@@ -46,13 +46,16 @@ def losses(
     items: Sequence[Item],
     states: torch.Tensor,
     logits: torch.Tensor,
+    *,
     head: torch.nn.Linear | None,
     recipe: Recipe,
+    usual: float,
 ) -> torch.Tensor:
-    """The mean loss of a batch.
+    """The loss of a batch: the mean over its labelled items, and what its pairs weigh beside them.
 
     `states` (sequences × width) and `logits` (sequences × 2, unsafe first) are those of the items' sequences
-    in order, so that an item of a pair has two rows.
+    in order, so that an item of a pair has two rows. Pairs are long, so that few fill a batch; `usual` is the
+    number of items in a batch by and large, of which a pair counts as one, by its weight.
     """
     first: list[int] = []
     rows = 0
@@ -67,15 +70,17 @@ def losses(
         targets = torch.tensor([items[index].target for index in labelled])
         total = total + cross_entropy(
             logits[at], targets, label_smoothing=recipe.label_smoothing, reduction="sum"
-        )
+        ) / len(labelled)
     if paired:
         odds = logits[:, 0] - logits[:, 1]
         at = torch.tensor([first[index] for index in paired])
         weights = torch.tensor([items[index].weight for index in paired])
-        total = total + (weights * softplus(odds[at + 1] - odds[at])).sum()
+        total = total + (weights * softplus(odds[at + 1] - odds[at])).sum() / usual
     named = [index for index in labelled if items[index].hazard >= 0]
     if head is not None and named:
         hazards = torch.tensor([items[index].hazard for index in named])
         guesses = head(states[[first[index] for index in named]]).float()
-        total = total + recipe.hazard_weight * cross_entropy(guesses, hazards, reduction="sum")
-    return total / len(items)
+        total = total + recipe.hazard_weight * cross_entropy(guesses, hazards, reduction="sum") / len(
+            labelled
+        )
+    return total

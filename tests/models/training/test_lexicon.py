@@ -36,9 +36,11 @@ SMALL = Lexicon(
 )
 
 
-def test_no_word_is_both_harmful_and_harmless() -> None:
-    harmful = {word for role in ROLES for word in role.harmful}
-    assert not harmful & {word for role in ROLES for word in role.harmless}
+@pytest.mark.parametrize("name", NAMES)
+def test_no_word_is_both_harmful_and_harmless(name: str) -> None:
+    lexicon = load_lexicon(name)
+    harmful = {word for role in lexicon.roles for word in role.harmful}
+    assert not harmful & {word for role in lexicon.roles for word in role.harmless}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -66,8 +68,21 @@ def test_words_are_written_once_and_clean(role: Role) -> None:
 
 def test_names_of_peoples_and_religions_are_never_harmful_by_themselves() -> None:
     peoples = {"يهودي", "يهود", "أمازيغي", "صحراوي", "جزائري", "سنيغالي", "مسلم", "نصراني", "أسود", "ريفي"}
-    for role in ROLES:
-        assert not peoples & set(role.harmful)
+    for lexicon in map(load_lexicon, NAMES):
+        if lexicon.kind is Kind.TEXT:
+            assert not peoples & {word for role in lexicon.roles for word in role.harmful}
+
+
+def test_a_lexicon_of_requests_composes_requests_and_names_their_hazards() -> None:
+    near = ["Where is the canteen?", "أين المطعم؟"]
+    requests = compose(load_lexicon("requests-en"), 400, 0.3, near, shuffler(1))
+    assert {request.kind for request in requests} == {Kind.REQUEST}
+    assert all(request.hazard is None for request in requests if not request.unsafe)
+    assert all(request.hazard for request in requests if request.unsafe)
+    assert not any("أين" in request.text for request in requests)
+    beside = [request.text for request in requests if near[0] in request.text]
+    assert 60 < len(beside) < 180
+    assert all(len(text) > len(near[0]) + 8 for text in beside)
 
 
 def test_half_of_the_comments_are_harmful_and_few_are_alike() -> None:

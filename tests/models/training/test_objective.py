@@ -42,7 +42,7 @@ def pair(number: int) -> Row:
 def test_labelled_items_cost_their_mean_cross_entropy() -> None:
     logits = torch.tensor([[2.0, -1.0], [0.5, 0.0], [-1.0, 3.0]])
     items = [Item((1,), 0), Item((2,), 1), Item((3,), 1)]
-    found = losses(items, torch.zeros(3, 4), logits, None, PLAIN)
+    found = losses(items, torch.zeros(3, 4), logits, head=None, recipe=PLAIN, usual=2.0)
     assert found.item() == pytest.approx(cross_entropy(logits, torch.tensor([0, 1, 1])).item())
 
 
@@ -51,19 +51,22 @@ def test_a_pair_costs_less_the_more_harmful_its_worse_answer_scores() -> None:
     wrong = right[[0, 2, 1]]
     labelled = Item((9,), 1)
     found = [
-        losses([labelled, PAIR], torch.zeros(3, 4), logits, None, PLAIN).item() for logits in (right, wrong)
+        losses([labelled, PAIR], torch.zeros(3, 4), logits, head=None, recipe=PLAIN, usual=2.0).item()
+        for logits in (right, wrong)
     ]
     own = cross_entropy(right[:1], torch.tensor([1]))
-    assert found[0] == pytest.approx(((own + 0.5 * softplus(torch.tensor(-5.0))) / 2).item())
-    assert found[1] == pytest.approx(((own + 0.5 * softplus(torch.tensor(5.0))) / 2).item())
+    assert found[0] == pytest.approx((own + 0.5 * softplus(torch.tensor(-5.0)) / 2).item())
+    assert found[1] == pytest.approx((own + 0.5 * softplus(torch.tensor(5.0)) / 2).item())
 
 
 def test_hazards_count_only_where_they_are_known() -> None:
     head = torch.nn.Linear(4, len(HAZARDS))
     states, logits = torch.randn(2, 4), torch.randn(2, 2)
     recipe = PLAIN.model_copy(update={"hazard_weight": 0.3})
-    unknown = losses([Item((1,), 0), Item((2,), 1)], states, logits, head, recipe)
-    known = losses([Item((1,), 0, hazard=3), Item((2,), 1)], states, logits, head, recipe)
+    unknown = losses([Item((1,), 0), Item((2,), 1)], states, logits, head=head, recipe=recipe, usual=2.0)
+    known = losses(
+        [Item((1,), 0, hazard=3), Item((2,), 1)], states, logits, head=head, recipe=recipe, usual=2.0
+    )
     named = cross_entropy(head(states[:1]), torch.tensor([3]))
     assert known.item() == pytest.approx((unknown + 0.3 * named / 2).item())
 

@@ -1,0 +1,72 @@
+"""The rows that only measure: well-formed, balanced, and in no file that training reads."""
+
+import json
+import unicodedata
+from collections import Counter
+
+from models.training import lexicon as lexicons
+from models.training.cli import OWN_DATA
+from models.training.mix import data_files
+from models.training.rows import Row, read_rows
+
+FOLDER = lexicons.FOLDER.parent / "evaluation"
+ROWS = {path.stem: list(read_rows(path)) for path in sorted(FOLDER.glob("*.jsonl"))}
+
+
+def normalised(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if c.isalnum())
+
+
+def of(name: str) -> list[Row]:
+    return ROWS[name]
+
+
+def test_look_alikes_are_of_ten_kinds_in_four_languages() -> None:
+    counts = Counter((row.lang, row.label) for row in of("lookalikes"))
+    assert counts == {
+        ("en", "safe"): 120,
+        ("en", "unsafe"): 80,
+        **{(lang, label): 40 for lang in ("fr", "ar", "ary") for label in ("safe", "unsafe")},
+    }
+    assert {row.kind for row in of("lookalikes")} == {"prompt"}
+    kinds = Counter((row.category or "").removeprefix("contrast_") for row in of("lookalikes"))
+    assert len(kinds) == 10
+
+
+def test_moderation_texts_are_half_harmful() -> None:
+    rows = of("moderation-en")
+    assert {(row.kind, row.lang) for row in rows} == {("comment", "en")}
+    assert sum(row.label == "unsafe" for row in rows) * 2 == len(rows)
+
+
+def test_texts_and_ids_are_unique_and_never_trained_on() -> None:
+    rows = [row for some in ROWS.values() for row in some]
+    assert len({row.id for row in rows}) == len(rows)
+    texts = {normalised(row.text) for row in rows}
+    assert len(texts) == len(rows)
+    trained = {normalised(row.text) for path in data_files(OWN_DATA) for row in read_rows(path)}
+    assert not texts & trained
+    sentences = {
+        normalised(sentence)
+        for path in lexicons.FOLDER.glob("*.yaml")
+        for sentence in lexicons.load_lexicon(path.stem).harmless_sentences
+    }
+    assert not texts & sentences
+
+
+def test_no_recipe_reads_them() -> None:
+    recipes = lexicons.FOLDER.parent / "recipes"
+    read = " ".join(path.read_text(encoding="utf-8") for path in recipes.rglob("*.yaml"))
+    assert FOLDER not in OWN_DATA
+    assert not any(f"file: {name}," in read for name in ROWS)
+
+
+def test_the_readme_counts_them() -> None:
+    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+    for name, rows in ROWS.items():
+        harmless = sum(row.label == "safe" for row in rows)
+        assert (
+            f"| `{name}` | {len(rows)} {'prompts' if name == 'lookalikes' else 'texts'}, {harmless} harmless"
+            in readme
+        )
+    assert json.dumps(sorted(ROWS)) == '["lookalikes", "moderation-en"]'

@@ -14,9 +14,8 @@ DataOption = Annotated[
     list[Path], typer.Option("--data", help="Folder of labelled rows (*.jsonl); repeat for several.")
 ]
 OWN_DATA = (_HERE / "data", _HERE / "passages")
-STAGES = [
-    _HERE / "recipes" / f"{name}.yaml" for name in ("mizan", "mizan-second", "mizan-third", "mizan-fourth")
-]
+STAGE_NAMES = ("mizan", "mizan-second", "mizan-third", "mizan-fourth", "mizan-fifth", "mizan-sixth")
+STAGES = [_HERE / "recipes" / f"{name}.yaml" for name in STAGE_NAMES]
 RECIPE = STAGES[-1]
 
 
@@ -39,7 +38,7 @@ def train(  # noqa: PLR0917 - typer passes every option by name
         typer.Option(help="The result is the mean of so many last stages, where there are as many.", min=1),
     ] = 2,
 ) -> None:
-    """Fine-tune the adapter, stage by stage: three hours for the shipped ones on two cores."""
+    """Fine-tune the adapter, stage by stage: four hours for the shipped ones on two cores."""
     from rich import progress as rich_progress  # noqa: PLC0415 - keeps `mizan --help` fast
 
     from models.training.average import average as average_adapters  # noqa: PLC0415 - keeps `mizan --help` fast

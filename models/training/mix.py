@@ -18,7 +18,8 @@ from models.training.shuffling import shuffler
 SYSTEM_PROMPTS: tuple[str, ...] = tuple(
     json.loads((Path(__file__).parent / "passages" / "system-prompts.json").read_text(encoding="utf-8"))
 )
-_MOST_ROWS_OF_A_FILE = 4000
+_LARGE_FILE = 8000
+_ROWS_OF_A_LARGE_FILE = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def split_rows(paths: Sequence[Path], recipe: Recipe) -> Split:
             measuring += members
             continue
         pairs += [row for row in members if row.kind == "pair"]
-        kept = members if len(members) <= _MOST_ROWS_OF_A_FILE else _thinned(members, rng)
+        kept = members if len(members) <= _LARGE_FILE else _thinned(members, rng)
         for row in kept:
             key = (row.kind, row.prompt or "", row.text.strip().lower())
             if row.kind != "pair" and key not in seen:
@@ -73,11 +74,11 @@ def split_rows(paths: Sequence[Path], recipe: Recipe) -> Split:
 
 
 def _thinned(rows: Sequence[Row], rng: random.Random) -> list[Row]:
-    """At most so many rows, halves by label where there are enough of each."""
+    """So many rows, halves by label where there are enough of each, so that no file outweighs all others."""
     kept: list[Row] = []
     for label in ("safe", "unsafe"):
         members = [row for row in rows if row.label == label]
-        kept += rng.sample(members, min(len(members), _MOST_ROWS_OF_A_FILE // 2))
+        kept += rng.sample(members, min(len(members), _ROWS_OF_A_LARGE_FILE // 2))
     return kept
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from models.training import mix
 from models.training.augment import embed, in_conversation, vary
 from models.training.batches import batches
 from models.training.calibrate import fit
@@ -83,6 +84,20 @@ def test_a_mix_draws_what_the_recipe_says(tmp_path: Path) -> None:
     assert drawn != epoch(split, recipe, 1)
     with pytest.raises(RecipeError, match="nowhere"):
         epoch(split, Recipe(name="t", mix=(Share(file="nowhere", rows=1),)), 0)
+
+
+def test_only_a_large_file_is_thinned_and_by_halves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mix, "_LARGE_FILE", 30)
+    monkeypatch.setattr(mix, "_ROWS_OF_A_LARGE_FILE", 20)
+    small = [row(f"small{number}", file="small") for number in range(30)]
+    large = [row(f"large{number}", "unsafe" if number < 26 else "safe", file="large") for number in range(31)]
+    split = split_rows(
+        [write(tmp_path / "large.jsonl", large), write(tmp_path / "small.jsonl", small)],
+        Recipe(name="t", mix=(Share(file="small", rows=1),)),
+    )
+    kept = [r for r in (*split.train, *split.development) if r.file == "large"]
+    assert [sum(r.label == label for r in kept) for label in ("safe", "unsafe")] == [5, 10]
+    assert sum(r.file == "small" for r in (*split.train, *split.development)) == 30
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.rglob("*.yaml")), ids=lambda path: path.stem)

@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -19,14 +20,17 @@ class AverageError(ValueError):
     """The adapters do not fit each other; the message says what differs."""
 
 
-def average(folders: Sequence[Path], out: Path) -> None:
+def average(folders: Sequence[Path], out: Path, weights: Sequence[float] = ()) -> None:
     """Write the mean of the adapters in `folders` to `out`, with the configuration of the first.
 
-    Each target's mean change is cut to that rank by its singular values, in float64. The record names the
-    adapters by digest and keeps their own records. Raises AverageError.
+    `weights` are one for each adapter, in any unit; without them all count the same. Each target's mean
+    change is cut to that rank by its singular values, in float64. The record names the adapters by digest and
+    keeps their own records, once where one began with another. Raises AverageError.
     """
     if len(folders) < 2:
         raise AverageError("an average needs two adapters or more")
+    if weights and (len(weights) != len(folders) or min(weights) <= 0):
+        raise AverageError(f"{len(folders)} adapters need as many weights above 0, not {list(weights)}")
     try:
         shapes = [json.loads((folder / CONFIG).read_text(encoding="utf-8")) for folder in folders]
     except OSError as error:
@@ -37,16 +41,38 @@ def average(folders: Sequence[Path], out: Path) -> None:
     if any(set(some) != set(tensors[0]) for some in tensors):
         raise AverageError("the adapters have different tensors")
     rank = int(shapes[0]["r"])
+    shares = torch.tensor(weights or [1.0] * len(folders), dtype=torch.float64)
+    shares = (shares / shares.sum())[:, None, None]
     mean: dict[str, torch.Tensor] = {}
     for down in sorted(name for name in tensors[0] if ".lora_A." in name):
         up = down.replace(".lora_A.", ".lora_B.")
-        change = torch.stack([some[up].double() @ some[down].double() for some in tensors]).mean(dim=0)
+        changes = torch.stack([some[up].double() @ some[down].double() for some in tensors])
+        change = (shares * changes).sum(dim=0)
         mean[up], mean[down] = _factors(change, rank)
     out.mkdir(parents=True, exist_ok=True)
     save_file({name: mean[name] for name in sorted(mean)}, out / WEIGHTS, metadata={"format": "pt"})
     shutil.copy(folders[0] / CONFIG, out / CONFIG)
-    record = {"average_of": [record_of(folder) for folder in folders]}
+    record = {
+        "average_of": _each_once([record_of(folder) for folder in folders]),
+        "weights": shares.flatten().tolist(),
+    }
     (out / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def _each_once(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The records; of one that another began with only digest and recipe's name."""
+    before: set[str] = set()
+    for record in records:
+        earlier = record.get("started_from")
+        while earlier is not None:
+            before.add(earlier["sha256"])
+            earlier = earlier.get("started_from")
+    return [
+        {"sha256": record["sha256"], "recipe": {"name": record["recipe"]["name"]}}
+        if record["sha256"] in before
+        else record
+        for record in records
+    ]
 
 
 def _factors(change: torch.Tensor, rank: int) -> tuple[torch.Tensor, torch.Tensor]:

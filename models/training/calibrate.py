@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from models.training.examples import Example
 from models.training.measure import probability
 
-MOST_FALSE_ALARMS = {"request": 0.04, "answer": 0.01, "text": 0.20}
+MOST_FALSE_ALARMS = {"request": 0.03, "answer": 0.01, "text": 0.20}
 """Share of harmless development rows that may be flagged, by kind.
 
 An answer is judged many times while it grows, so it has the strictest bound. Half of the harmless texts are

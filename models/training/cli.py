@@ -16,6 +16,7 @@ DataOption = Annotated[
 OWN_DATA = (_HERE / "data", _HERE / "passages")
 STAGE_NAMES = ("mizan", "mizan-second", "mizan-third", "mizan-fourth", "mizan-fifth", "mizan-sixth")
 STAGES = [_HERE / "recipes" / f"{name}.yaml" for name in STAGE_NAMES]
+STAGE_WEIGHTS = [0.15, 0.2, 0.3, 0.35]
 RECIPE = STAGES[-1]
 
 
@@ -33,10 +34,13 @@ def train(  # noqa: PLR0917 - typer passes every option by name
     minutes: Annotated[float, typer.Option(help="Time for each stage; its rate falls in time.")] = 1e9,
     compiled: Annotated[bool, typer.Option(help="Compile the layers (needs a C++ compiler).")] = True,
     own_data: Annotated[bool, typer.Option(help="Add the rows in models/training/data and passages.")] = True,
-    mean_of: Annotated[
-        int,
-        typer.Option(help="The result is the mean of so many last stages, where there are as many.", min=1),
-    ] = 2,
+    weight: Annotated[
+        list[float],
+        typer.Option(
+            help="Weights in a mean of so many last stages, which is the result where there are as many; "
+            "a single one: the last stage alone."
+        ),
+    ] = STAGE_WEIGHTS,
 ) -> None:
     """Fine-tune the adapter, stage by stage: four hours for the shipped ones on two cores."""
     from rich import progress as rich_progress  # noqa: PLC0415 - keeps `mizan --help` fast
@@ -48,8 +52,9 @@ def train(  # noqa: PLR0917 - typer passes every option by name
     from models.training.recipe import load_recipe  # noqa: PLC0415 - keeps `mizan --help` fast
 
     stages = [load_recipe(path) for path in recipe]
-    if 1 < mean_of <= len(stages) and len({stage.lora for stage in stages[-mean_of:]}) > 1:
-        raise typer.BadParameter("the last stages differ in `lora` and have no mean: use --mean-of 1")
+    averaged = 1 < len(weight) <= len(stages)
+    if averaged and len({stage.lora for stage in stages[-len(weight) :]}) > 1:
+        raise typer.BadParameter("the last stages differ in `lora` and have no mean: use --weight 1")
     folders = (*data, *OWN_DATA) if own_data else tuple(data)
     columns = (
         rich_progress.TextColumn("{task.description}"),
@@ -78,9 +83,9 @@ def train(  # noqa: PLR0917 - typer passes every option by name
                 minutes=minutes,
             )
             adapters.append(adapter)
-    if 1 < mean_of <= len(adapters):
+    if averaged:
         adapter = run / "adapter"
-        average_adapters(adapters[-mean_of:], adapter)
+        average_adapters(adapters[-len(weight) :], adapter, weight)
     typer.echo(f"adapter: {adapter}")
 
 
@@ -88,13 +93,16 @@ def train(  # noqa: PLR0917 - typer passes every option by name
 def average(
     adapters: Annotated[list[Path], typer.Argument(help="Folders of adapters of one shape; two or more.")],
     out: Annotated[Path, typer.Option(help="Folder to write the mean adapter to.")],
+    weight: Annotated[
+        list[float] | None, typer.Option(help="Weight of an adapter, once for each; all the same without it.")
+    ] = None,
 ) -> None:
     """Average adapters that share a start: the mean ranks unseen texts better than each of them."""
     from models.training.average import AverageError  # noqa: PLC0415 - keeps `mizan --help` fast
     from models.training.average import average as average_adapters  # noqa: PLC0415 - keeps `mizan --help` fast
 
     try:
-        average_adapters(adapters, out)
+        average_adapters(adapters, out, weight or ())
     except AverageError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from models.training import pipeline
 from models.training.average import AverageError, average
-from models.training.cli import STAGES, app
-from models.training.export import CONFIG, RECORD, WEIGHTS
+from models.training.cli import STAGE_WEIGHTS, STAGES, app
+from models.training.export import CONFIG, RECORD, WEIGHTS, record_of
 from models.training.recipe import load_recipe
 
 DOWN = "base_model.model.model.layers.0.mlp.up_proj.lora_A.weight"
@@ -51,6 +51,31 @@ def test_what_one_adapter_alone_learnt_counts_half(tmp_path: Path) -> None:
     assert len({part["sha256"] for part in record["average_of"]}) == 2
 
 
+def test_weights_are_shares_of_the_mean(tmp_path: Path) -> None:
+    up, down = torch.tensor([[2.0], [0.0]]), torch.tensor([[1.0, 0.0]])
+    one = adapter(tmp_path / "one", up, down)
+    other = adapter(tmp_path / "other", torch.zeros(2, 1), torch.zeros(1, 2))
+    average([one, other], tmp_path / "out", [3, 1])
+    assert torch.allclose(change(tmp_path / "out"), torch.tensor([[1.5, 0.0], [0.0, 0.0]]), atol=0.01)
+    record = json.loads((tmp_path / "out" / RECORD).read_text(encoding="utf-8"))
+    assert record["weights"] == [0.75, 0.25]
+    for wrong in ([1.0], [1.0, -1.0]):
+        with pytest.raises(AverageError, match="as many weights"):
+            average([one, other], tmp_path / "wrong", wrong)
+
+
+def test_an_adapter_that_another_began_with_is_told_in_full_once(tmp_path: Path) -> None:
+    first = adapter(tmp_path / "first", torch.zeros(2, 1), torch.zeros(1, 2))
+    second = adapter(tmp_path / "second", torch.ones(2, 1), torch.zeros(1, 2), name="b")
+    record = {"recipe": {"name": "b"}, "steps": 7, "started_from": record_of(first)}
+    (second / RECORD).write_text(json.dumps(record), encoding="utf-8")
+    average([first, second], tmp_path / "out")
+    told = json.loads((tmp_path / "out" / RECORD).read_text(encoding="utf-8"))["average_of"]
+    assert told[0] == {"sha256": record_of(first)["sha256"], "recipe": {"name": "a"}}
+    assert told[1]["steps"] == 7
+    assert told[1]["started_from"]["sha256"] == told[0]["sha256"]
+
+
 def test_adapters_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     one = adapter(tmp_path / "one", torch.zeros(2, 1), torch.zeros(1, 2))
     other = adapter(tmp_path / "other", torch.zeros(2, 1), torch.zeros(1, 2), alpha=8)
@@ -75,13 +100,13 @@ def test_stages_that_have_no_mean_are_refused_before_they_are_trained(
 ) -> None:
     monkeypatch.setattr(pipeline, "train", lambda *_, **__: pytest.fail("trained"))
     arguments = ["train", "--base", "base", "--data", "data", "--run", str(tmp_path)]
-    several = [part for path in STAGES[:3] for part in ("--recipe", str(path))]
+    several = [part for path in STAGES[:4] for part in ("--recipe", str(path))]
     result = CliRunner().invoke(app, [*arguments, *several])
     assert result.exit_code == 2
-    assert "--mean-of 1" in result.output
+    assert "--weight 1" in result.output
 
 
-def test_training_begins_each_stage_with_the_one_before_and_averages_the_last_two(
+def test_training_begins_each_stage_with_the_one_before_and_averages_the_last_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[Path | None] = []
@@ -98,7 +123,8 @@ def test_training_begins_each_stage_with_the_one_before_and_averages_the_last_tw
     assert result.exit_code == 0, result.output
     stages = [load_recipe(path).name for path in STAGES]
     assert begun == [None, *(tmp_path / stage / "adapter" for stage in stages[:-1])]
-    between = (len(stages) + len(stages) - 1) / 2
+    last = range(len(stages) - len(STAGE_WEIGHTS) + 1, len(stages) + 1)
+    between = sum(weight * value for weight, value in zip(STAGE_WEIGHTS, last, strict=True))
     assert torch.allclose(change(tmp_path / "adapter"), torch.full((2, 2), between), atol=0.05)
     assert str(tmp_path / "adapter") in result.output.replace("\n", "")
 

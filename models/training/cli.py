@@ -16,7 +16,7 @@ DataOption = Annotated[
 OWN_DATA = (_HERE / "data", _HERE / "passages")
 STAGE_NAMES = ("mizan", "mizan-second", "mizan-third", "mizan-fourth", "mizan-fifth", "mizan-sixth")
 STAGES = [_HERE / "recipes" / f"{name}.yaml" for name in STAGE_NAMES]
-STAGE_WEIGHTS = [0.15, 0.2, 0.3, 0.35]
+STAGE_WEIGHTS = [1.0, 1.0]
 RECIPE = STAGES[-1]
 
 

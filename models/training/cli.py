@@ -16,7 +16,6 @@ DataOption = Annotated[
 OWN_DATA = (_HERE / "data", _HERE / "passages")
 STAGE_NAMES = ("mizan", "mizan-second", "mizan-third", "mizan-fourth", "mizan-fifth", "mizan-sixth")
 STAGES = [_HERE / "recipes" / f"{name}.yaml" for name in STAGE_NAMES]
-STAGE_WEIGHTS = [1.0, 1.0]
 RECIPE = STAGES[-1]
 
 
@@ -34,13 +33,10 @@ def train(  # noqa: PLR0917 - typer passes every option by name
     minutes: Annotated[float, typer.Option(help="Time for each stage; its rate falls in time.")] = 1e9,
     compiled: Annotated[bool, typer.Option(help="Compile the layers (needs a C++ compiler).")] = True,
     own_data: Annotated[bool, typer.Option(help="Add the rows in models/training/data and passages.")] = True,
-    weight: Annotated[
-        list[float],
-        typer.Option(
-            help="Weights in a mean of so many last stages, which is the result where there are as many; "
-            "a single one: the last stage alone."
-        ),
-    ] = STAGE_WEIGHTS,
+    mean_of: Annotated[
+        int,
+        typer.Option(help="The result is the mean of so many last stages, where there are as many.", min=1),
+    ] = 2,
 ) -> None:
     """Fine-tune the adapter, stage by stage: four hours for the shipped ones on two cores."""
     from rich import progress as rich_progress  # noqa: PLC0415 - keeps `mizan --help` fast
@@ -52,9 +48,9 @@ def train(  # noqa: PLR0917 - typer passes every option by name
     from models.training.recipe import load_recipe  # noqa: PLC0415 - keeps `mizan --help` fast
 
     stages = [load_recipe(path) for path in recipe]
-    averaged = 1 < len(weight) <= len(stages)
-    if averaged and len({stage.lora for stage in stages[-len(weight) :]}) > 1:
-        raise typer.BadParameter("the last stages differ in `lora` and have no mean: use --weight 1")
+    averaged = 1 < mean_of <= len(stages)
+    if averaged and len({stage.lora for stage in stages[-mean_of:]}) > 1:
+        raise typer.BadParameter("the last stages differ in `lora` and have no mean: use --mean-of 1")
     folders = (*data, *OWN_DATA) if own_data else tuple(data)
     columns = (
         rich_progress.TextColumn("{task.description}"),
@@ -85,7 +81,7 @@ def train(  # noqa: PLR0917 - typer passes every option by name
             adapters.append(adapter)
     if averaged:
         adapter = run / "adapter"
-        average_adapters(adapters[-len(weight) :], adapter, weight)
+        average_adapters(adapters[-mean_of:], adapter)
     typer.echo(f"adapter: {adapter}")
 
 
@@ -137,13 +133,17 @@ def calibrate(  # noqa: PLR0917 - typer passes every option by name
     from dataclasses import replace  # noqa: PLC0415 - beside the imports below
 
     from models.training.calibrate import fit  # noqa: PLC0415 - keeps `mizan --help` fast
+    from models.training.examples import from_pair  # noqa: PLC0415 - keeps `mizan --help` fast
     from models.training.measure import by_file, in_order  # noqa: PLC0415 - keeps `mizan --help` fast
-    from models.training.pipeline import Paths, development, pairs_of, score_adapter  # noqa: PLC0415 - keeps `mizan --help` fast
+    from models.training.mix import data_files, split_rows  # noqa: PLC0415 - keeps `mizan --help` fast
+    from models.training.pipeline import Paths, development, score_adapter  # noqa: PLC0415 - keeps `mizan --help` fast
     from models.training.recipe import load_recipe  # noqa: PLC0415 - keeps `mizan --help` fast
 
     paths = Paths(base=base, data=(*data, *OWN_DATA), run=adapter)
-    examples = development(paths, load_recipe(recipe), most)
-    worse = pairs_of(paths, load_recipe(recipe))
+    loaded = load_recipe(recipe)
+    split = split_rows(data_files(paths.data), loaded)
+    examples = development(split, loaded, most)
+    worse = [from_pair(row) for row in split.pairs_held_out]
     better = [replace(example, text=example.better or "") for example in worse]
     scores = score_adapter(paths, adapter, [*examples, *worse, *better])
     answers = [score.logit for score in scores[len(examples) :]]

@@ -62,15 +62,16 @@ def split_rows(paths: Sequence[Path], recipe: Recipe) -> Split:
             if row.kind != "pair" and key not in seen:
                 seen.add(key)
                 rows.append(row)
+    train, development = _parted(rows, recipe)
+    pairs_to_train, pairs_held_out = _parted(pairs, recipe)
+    return Split(train, development, tuple(measuring), pairs_to_train, pairs_held_out)
+
+
+def _parted(rows: Sequence[Row], recipe: Recipe) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
+    """What is trained on and what is held out, near-duplicates on the same side."""
     out = held_out(rows, group_ids(rows), recipe.held_out, recipe.split_seed)
-    pairs_out = held_out(pairs, group_ids(pairs), recipe.held_out, recipe.split_seed)
-    return Split(
-        train=tuple(row for row, is_out in zip(rows, out, strict=True) if not is_out),
-        development=tuple(row for row, is_out in zip(rows, out, strict=True) if is_out),
-        measuring=tuple(measuring),
-        pairs=tuple(row for row, is_out in zip(pairs, pairs_out, strict=True) if not is_out),
-        pairs_held_out=tuple(row for row, is_out in zip(pairs, pairs_out, strict=True) if is_out),
-    )
+    kept = tuple(row for row, is_out in zip(rows, out, strict=True) if not is_out)
+    return kept, tuple(row for row, is_out in zip(rows, out, strict=True) if is_out)
 
 
 def _thinned(rows: Sequence[Row], rng: random.Random) -> list[Row]:
@@ -102,7 +103,7 @@ def epoch(split: Split, recipe: Recipe, number: int) -> list[Example]:
         surroundings = [
             row.text
             for row in split.train
-            if from_row(row).kind is lexicon.kind and row.label == "safe" and row.lang == lexicon.lang
+            if row.label == "safe" and row.lang == lexicon.lang and from_row(row).kind is lexicon.kind
         ]
         examples += compose(lexicon, words.rows, words.beside, surroundings, rng)
     harmless: dict[tuple[Kind, str], list[Example]] = {}

@@ -11,7 +11,7 @@ import torch
 from transformers import AutoTokenizer
 
 from models.training.encode import encode_parts, label_ids
-from models.training.examples import Example, from_pair, from_row
+from models.training.examples import Example, from_row
 from models.training.export import CONFIG, RECORD, export_adapter, load_weights, record_of
 from models.training.hazards import HAZARDS
 from models.training.lexicon import lexicon_file
@@ -135,10 +135,9 @@ def export_checkpoint(paths: Paths, recipe: Recipe) -> int:
     return steps
 
 
-def development(paths: Paths, recipe: Recipe, most: int = 80) -> list[Example]:
+def development(split: Split, recipe: Recipe, most: int) -> list[Example]:
     """The development split and the rows that are only measured, at most so many of each file, language and
     label: the first in a fixed shuffled order."""
-    split = split_rows(data_files(paths.data), recipe)
     rows = [row for row in (*split.development, *split.measuring) if row.kind != "pair"]
     shuffler(recipe.split_seed, "development").shuffle(rows)
     kept: dict[tuple[str, str, str], list[Row]] = {}
@@ -146,11 +145,6 @@ def development(paths: Paths, recipe: Recipe, most: int = 80) -> list[Example]:
         kept.setdefault((row.file, row.lang, row.label), []).append(row)
     extra = dict.fromkeys(recipe.never_train, 3 * most)
     return [from_row(row) for key, members in kept.items() for row in members[: extra.get(key[0], most)]]
-
-
-def pairs_of(paths: Paths, recipe: Recipe) -> list[Example]:
-    """The pairs of answers that training never sees."""
-    return [from_pair(row) for row in split_rows(data_files(paths.data), recipe).pairs_held_out]
 
 
 def score_adapter(paths: Paths, adapter: Path | None, examples: Sequence[Example]) -> list[Score]:

@@ -4,9 +4,9 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 
 class DataError(ValueError):
@@ -29,6 +29,12 @@ class Row(BaseModel):
     category: str | None = None
     licence: str | None = None
     file: str = ""
+
+    @model_validator(mode="after")
+    def a_pair_has_both_answers(self) -> Self:
+        if self.kind == "pair" and not self.chosen:
+            raise ValueError("a pair needs its better answer in `chosen`")
+        return self
 
 
 def read_rows(path: Path) -> Iterator[Row]:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from models.training import pipeline
 from models.training.average import AverageError, average
-from models.training.cli import STAGE_WEIGHTS, STAGES, app
+from models.training.cli import STAGES, app
 from models.training.export import CONFIG, RECORD, WEIGHTS, record_of
 from models.training.recipe import load_recipe
 
@@ -103,10 +103,10 @@ def test_stages_that_have_no_mean_are_refused_before_they_are_trained(
     several = [part for path in STAGES[:3] for part in ("--recipe", str(path))]
     result = CliRunner().invoke(app, [*arguments, *several])
     assert result.exit_code == 2
-    assert "--weight 1" in result.output
+    assert "--mean-of 1" in result.output
 
 
-def test_training_begins_each_stage_with_the_one_before_and_averages_the_last_ones(
+def test_training_begins_each_stage_with_the_one_before_and_averages_the_last_two(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[Path | None] = []
@@ -123,9 +123,7 @@ def test_training_begins_each_stage_with_the_one_before_and_averages_the_last_on
     assert result.exit_code == 0, result.output
     stages = [load_recipe(path).name for path in STAGES]
     assert begun == [None, *(tmp_path / stage / "adapter" for stage in stages[:-1])]
-    last = range(len(stages) - len(STAGE_WEIGHTS) + 1, len(stages) + 1)
-    total = sum(weight * value for weight, value in zip(STAGE_WEIGHTS, last, strict=True))
-    between = total / sum(STAGE_WEIGHTS)
+    between = (len(stages) + len(stages) - 1) / 2
     assert torch.allclose(change(tmp_path / "adapter"), torch.full((2, 2), between), atol=0.05)
     assert str(tmp_path / "adapter") in result.output.replace("\n", "")
 

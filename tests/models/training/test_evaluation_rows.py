@@ -1,40 +1,31 @@
 """The rows that only measure: well-formed, balanced, and in no file that training reads."""
 
-import json
-import unicodedata
 from collections import Counter
 
 from models.training import lexicon as lexicons
 from models.training.cli import OWN_DATA
 from models.training.mix import data_files
-from models.training.rows import Row, read_rows
+from models.training.rows import read_rows
+from tests.models.training.test_data import normalised
 
 FOLDER = lexicons.FOLDER.parent / "evaluation"
 ROWS = {path.stem: list(read_rows(path)) for path in sorted(FOLDER.glob("*.jsonl"))}
 
 
-def normalised(text: str) -> str:
-    return "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if c.isalnum())
-
-
-def of(name: str) -> list[Row]:
-    return ROWS[name]
-
-
 def test_look_alikes_are_of_ten_kinds_in_four_languages() -> None:
-    counts = Counter((row.lang, row.label) for row in of("lookalikes"))
+    counts = Counter((row.lang, row.label) for row in ROWS["lookalikes"])
     assert counts == {
         ("en", "safe"): 120,
         ("en", "unsafe"): 80,
         **{(lang, label): 40 for lang in ("fr", "ar", "ary") for label in ("safe", "unsafe")},
     }
-    assert {row.kind for row in of("lookalikes")} == {"prompt"}
-    kinds = Counter((row.category or "").removeprefix("contrast_") for row in of("lookalikes"))
+    assert {row.kind for row in ROWS["lookalikes"]} == {"prompt"}
+    kinds = Counter((row.category or "").removeprefix("contrast_") for row in ROWS["lookalikes"])
     assert len(kinds) == 10
 
 
 def test_moderation_texts_are_half_harmful() -> None:
-    rows = of("moderation-en")
+    rows = ROWS["moderation-en"]
     assert {(row.kind, row.lang) for row in rows} == {("comment", "en")}
     assert sum(row.label == "unsafe" for row in rows) * 2 == len(rows)
 
@@ -69,4 +60,4 @@ def test_the_readme_counts_them() -> None:
             f"| `{name}` | {len(rows)} {'prompts' if name == 'lookalikes' else 'texts'}, {harmless} harmless"
             in readme
         )
-    assert json.dumps(sorted(ROWS)) == '["lookalikes", "moderation-en"]'
+    assert sorted(ROWS) == ["lookalikes", "moderation-en"]

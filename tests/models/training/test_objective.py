@@ -90,6 +90,11 @@ def test_a_transcript_becomes_turns() -> None:
     assert [part.text for part in better if part.judged] == ["better2 yes2"]
 
 
+def test_a_pair_without_its_better_answer_is_refused() -> None:
+    with pytest.raises(ValueError, match="better answer"):
+        Row.model_validate(pair(1).model_dump() | {"chosen": None})
+
+
 def test_pairs_in_order() -> None:
     assert in_order([1.0, 0.0, 2.0, -1.0], [0.0, 1.0, 1.5, -3.0]) == 0.75
     assert in_order([], []) is None
@@ -123,8 +128,7 @@ def test_pairs_are_held_out_like_rows_and_drawn_as_asked(tmp_path: Path) -> None
 def test_hazards_of_own_rows(path: Path) -> None:
     rows = [Row.model_validate_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert all(hazard_of(row) is None for row in rows if row.label == "safe")
-    unsafe = [hazard_of(row) for row in rows if row.label == "unsafe"]
-    assert sum(hazard is None for hazard in unsafe) <= 0.02 * len(unsafe)
+    assert all(hazard_of(row) in HAZARDS for row in rows if row.label == "unsafe")
 
 
 def test_public_categories_are_named_in_the_same_vocabulary() -> None:

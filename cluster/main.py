@@ -27,6 +27,7 @@ import serving.quarantine.cli
 import serving.shadows.cli
 from cluster.command_log import log_problems_only
 from cluster.context import Context
+from models.stated_error import StatedError
 from serving.logs import configure_logs
 from serving.settings import SettingsError
 
@@ -86,13 +87,16 @@ app.add_typer(cluster.config_cli.app, name="config", help="The settings: show, s
 
 
 def main() -> None:
-    """Run the command line; wrong settings end it with a sentence and status 2."""
+    """Run the command line; wrong settings end it with a sentence and status 2, other wrong input with 1."""
     log_problems_only()
     try:
         app()
     except SettingsError as error:
         Console(stderr=True).print(f"[red]Settings:[/] {escape(str(error))}", highlight=False)
         sys.exit(2)
+    except StatedError as error:
+        Console(stderr=True).print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """What can go wrong with a model, as types."""
 
+from models.stated_error import StatedError
 
-class ModelError(Exception):
+
+class ModelError(StatedError):
     """Base of every error of this package; its text is one sentence for the operator."""
 
 

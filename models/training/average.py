@@ -13,10 +13,11 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
+from models.stated_error import StatedError
 from models.training.export import CONFIG, RECORD, WEIGHTS, record_of
 
 
-class AverageError(ValueError):
+class AverageError(StatedError, ValueError):
     """The adapters do not fit each other; the message says what differs."""
 
 

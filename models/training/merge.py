@@ -7,11 +7,13 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+from models.stated_error import StatedError
+
 WEIGHTS = "model.safetensors"
 _PREFIX = "base_model.model."
 
 
-class MergeError(ValueError):
+class MergeError(StatedError, ValueError):
     """Base and adapter do not fit each other; the message names the tensor or the file."""
 
 

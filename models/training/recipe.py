@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from models.stated_error import StatedError
 from models.training.yaml_model import Strict, read_model
 
 
-class RecipeError(ValueError):
+class RecipeError(StatedError, ValueError):
     """A recipe is missing or wrong; the message names the field."""
 
 

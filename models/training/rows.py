@@ -8,8 +8,10 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from models.stated_error import StatedError
 
-class DataError(ValueError):
+
+class DataError(StatedError, ValueError):
     """A data file is missing or holds a row that cannot be used; the message names file and line."""
 
 
@@ -32,7 +34,7 @@ class Row(BaseModel):
 
     @model_validator(mode="after")
     def a_pair_has_both_answers(self) -> Self:
-        if self.kind == "pair" and not self.chosen:
+        if self.kind == "pair" and self.chosen is None:  # saying nothing is an answer: HH-RLHF has such pairs
             raise ValueError("a pair needs its better answer in `chosen`")
         return self
 
@@ -40,16 +42,21 @@ class Row(BaseModel):
 def read_rows(path: Path) -> Iterator[Row]:
     """Yield the rows of one file. Raises DataError with the line that is wrong."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_bytes().split(b"\n")
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from error
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
-            yield Row.model_validate({"file": path.stem, **json.loads(line)})
-        except (json.JSONDecodeError, ValidationError, TypeError) as error:
-            raise DataError(f"{path}:{number}: {error}") from error
+            yield Row.model_validate({"file": path.stem, **json.loads(line.decode())})
+        except ValidationError as error:
+            wrong = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'row'}: {one['msg']}" for one in error.errors())
+            raise DataError(f"{path}:{number}: {wrong}") from error
+        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise DataError(f"{path}:{number}: not JSON in UTF-8: {error}") from error
+        except (TypeError, RecursionError) as error:
+            raise DataError(f"{path}:{number}: not a JSON object") from error
 
 
 def read_all(paths: Iterable[Path]) -> list[Row]:

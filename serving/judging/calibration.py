@@ -5,13 +5,14 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from models.stated_error import StatedError
 from serving.judging.conversation import Stage
 
 FILE = "calibration.json"
 """Name of the file beside the weights."""
 
 
-class CalibrationError(ValueError):
+class CalibrationError(StatedError, ValueError):
     """A calibration file is unreadable or wrong; the message names the field."""
 
 

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from auth import strict_yaml
+from models.stated_error import StatedError
 from serving.judging.conversation import Stage
 from serving.judging.hazard_rules import EVERY_STAGE, HazardRule, HazardRules
 from serving.judging.hazards import Hazard
@@ -152,7 +153,7 @@ class Policy(Strict):
         return {hazard: rule for hazard, rule in self.hazards.items() if stage in rule.stages}
 
 
-class PolicyError(ValueError):
+class PolicyError(StatedError, ValueError):
     """A policy file is missing, unreadable or wrong; the message names the file and the field."""
 
 

@@ -23,6 +23,7 @@ from serving.simulator import Script
 
 from ..serving.gateways import MODEL, DevelopmentIssuer, build, listening  # noqa: TID252  tests are not installed
 
+VALID_ROW = '{"id": "1", "lang": "en", "kind": "comment", "text": "hello", "label": "safe"}'
 RUNNER = CliRunner()
 
 
@@ -101,6 +102,34 @@ def test_wrong_settings(
     output = capsys.readouterr()
     assert output.out == ""
     assert sentence in output.err.replace("\n", " ")
+    assert "Traceback" not in output.err
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("", "no row with a label"),
+        ('{"id": "1"}', ":1: lang: Field required"),
+        ("{", ":1: not JSON"),
+        (VALID_ROW, "no model 'nope' in the catalog"),
+    ],
+)
+def test_wrong_input_ends_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    content: str,
+    sentence: str,
+) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(content)
+    monkeypatch.setattr(sys, "argv", ["mizan", "judge", "eval", str(rows), "--judge", "nope"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert sentence in output.err
     assert "Traceback" not in output.err
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from models.stated_error import StatedError
 from models.training.examples import Example
 from models.training.format import Kind
 from models.training.yaml_model import Strict, read_model
@@ -22,7 +23,7 @@ _LONGEST_SURROUNDING = 160
 """Characters of a harmless text that a phrase is put beside."""
 
 
-class LexiconError(ValueError):
+class LexiconError(StatedError, ValueError):
     """A lexicon is missing or wrong; the message names the field."""
 
 

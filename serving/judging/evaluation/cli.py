@@ -62,7 +62,7 @@ def evaluate(  # noqa: PLR0917 - typer passes every option by name
     from rich import progress  # noqa: PLC0415 - keeps `mizan --help` fast
     from rich.console import Console  # noqa: PLC0415 - keeps `mizan --help` fast
 
-    from models.training.rows import digests, read_all  # noqa: PLC0415 - keeps `mizan --help` fast
+    from models.training.rows import DataError, digests, read_all  # noqa: PLC0415 - keeps `mizan --help` fast
     from serving.judging.evaluation import html, report  # noqa: PLC0415 - keeps `mizan --help` fast
     from serving.judging.evaluation.backends import JudgeModel, open_judge  # noqa: PLC0415 - keeps `mizan --help` fast
     from serving.judging.evaluation.metrics import groups  # noqa: PLC0415 - keeps `mizan --help` fast
@@ -71,6 +71,8 @@ def evaluate(  # noqa: PLR0917 - typer passes every option by name
 
     console = Console()
     rows = sample(read_all(data), limit)
+    if not rows:
+        raise DataError(f"no row with a label (safe or unsafe) in {', '.join(map(str, data))}")
     chosen, rules = [_model(ctx, judge, family) for judge in judges or [DEFAULT_JUDGE]], _policy(policy)
 
     async def run(model: JudgeModel, bar: progress.Progress) -> list[Judged]:
@@ -194,6 +196,8 @@ def _model(ctx: typer.Context, judge: str, family: str) -> "JudgeModel":
 
     folder = Path(judge)
     if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise typer.BadParameter(f"{folder} holds no model: there is no config.json in it")
         arguments = {"model": str(folder), "served_model_name": [folder.name], "max_model_len": 4096}
         return JudgeModel(folder.name, folder, family, "", (), {**arguments, **_CPU})
     holder: HasModelsSettings | None = ctx.obj

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from models.stated_error import StatedError
 from serving.judging.calibration import UNCALIBRATED, Calibration
 from serving.judging.templates.base import Template
 from serving.judging.templates.granite_guardian import EXCHANGE, PROTOCOL, GraniteGuardian
@@ -12,7 +13,7 @@ from serving.judging.templates.shieldgemma import ShieldGemma
 from serving.judging.templates.yes_no import MISTRAL, PLAIN, YesNo
 
 
-class UnknownFamilyError(ValueError):
+class UnknownFamilyError(StatedError, ValueError):
     """No template for this family."""
 
 

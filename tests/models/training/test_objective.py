@@ -95,6 +95,13 @@ def test_a_pair_without_its_better_answer_is_refused() -> None:
         Row.model_validate(pair(1).model_dump() | {"chosen": None})
 
 
+def test_saying_nothing_may_be_the_better_answer() -> None:
+    example = from_pair(Row.model_validate(pair(1).model_dump() | {"chosen": ""}))
+    better = example.better_parts()
+    assert better is not None
+    assert not any(part.text for part in better if part.judged)
+
+
 def test_pairs_in_order() -> None:
     assert in_order([1.0, 0.0, 2.0, -1.0], [0.0, 1.0, 1.5, -3.0]) == 0.75
     assert in_order([], []) is None

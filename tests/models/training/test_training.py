@@ -47,8 +47,23 @@ def test_only_the_projects_own_words_are_trusted() -> None:
 def test_a_wrong_line_is_named(tmp_path: Path) -> None:
     path = tmp_path / "d.jsonl"
     path.write_text('{"id": "1", "lang": "en", "kind": "prompt", "text": "x", "label": "safe"}\n{"id": 2}\n')
-    with pytest.raises(DataError, match=r"d\.jsonl:2"):
+    with pytest.raises(DataError, match=r"d\.jsonl:2: id: .*; lang: Field required"):
         list(read_rows(path))
+
+
+@pytest.mark.parametrize("line", [b"\xff{}", b"{", b"[1]", b'"text"', b"[" * 100_000])
+def test_a_line_that_is_no_json_object_is_named(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "d.jsonl"
+    path.write_bytes(b"\n" + line + b"\n")
+    with pytest.raises(DataError, match=r"d\.jsonl:2: not "):
+        list(read_rows(path))
+
+
+def test_only_a_newline_ends_a_row(tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl"
+    text = "one\u2028two\x85three"
+    path.write_text(row(text).model_dump_json() + "\r\n", encoding="utf-8", newline="")
+    assert [read.text for read in read_rows(path)] == [text]
 
 
 def test_near_duplicates_stay_together() -> None:

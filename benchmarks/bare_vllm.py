@@ -12,6 +12,8 @@ import os
 import sys
 from pathlib import Path
 
+from models.processor import number_type
+
 SERVER_MODULE = "vllm.entrypoints.launchers.api_server.entry"
 """`vllm.entrypoints.openai.api_server` is deprecated since 0.32; `vllm serve` starts this module as well."""
 
@@ -34,7 +36,7 @@ def server_arguments(options: argparse.Namespace, further: list[str]) -> list[st
         *("--port", str(options.port)),
         *("--model", str(options.model)),
         *("--served-model-name", options.name or options.model.name),
-        *("--dtype", "bfloat16"),
+        *("--dtype", number_type("bfloat16")),
         *("--max-model-len", str(options.max_model_len)),
         *("--kv-cache-memory-bytes", str(options.kv_cache_mib << 20)),
         *("--block-size", "32"),

@@ -13,14 +13,18 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager, nullcontext, suppress
 from typing import Any, Self
 
+import structlog
 from starlette.datastructures import State
 
+from models.processor import number_type
 from serving.chunks import chat_choice, chunk_of, usage_of
 from serving.core_thread import CoreThread
 from serving.encoding import LabelError, PromptEncoder
 from serving.judging.prompt import LabelScores, Question
 from serving.judging.protocols import Chunk, Delta, EngineError, Generation, JudgeError, Usage
 from serving.pieces import fit
+
+_log = structlog.get_logger("mizan.engine")
 
 PIECES_AT_ONCE = 2
 """Pieces of one text that the judge reads at a time: between them, others get their turn."""
@@ -272,13 +276,20 @@ class VllmEngine:
 
 
 def _configured(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments with the one configuration that vLLM does not take as a mapping."""
-    structured = arguments.get("structured_outputs_config")
-    if structured is None:
-        return dict(arguments)
+    """Arguments with the number type for this processor, and the one configuration that vLLM does not
+    take as a mapping."""
     from vllm.config import StructuredOutputsConfig  # noqa: PLC0415  vllm takes 10 s to import
+    from vllm.platforms import current_platform  # noqa: PLC0415  as above
 
-    return {**arguments, "structured_outputs_config": StructuredOutputsConfig(**structured)}
+    configured = dict(arguments)
+    if current_platform.is_cpu() and "dtype" in configured:
+        configured["dtype"] = number_type(configured["dtype"])
+        if configured["dtype"] != arguments["dtype"]:
+            _log.info("number_type_for_processor", stored=arguments["dtype"], computed=configured["dtype"])
+    structured = arguments.get("structured_outputs_config")
+    if structured is not None:
+        configured["structured_outputs_config"] = StructuredOutputsConfig(**structured)
+    return configured
 
 
 async def _chatting(engine_args: Any, frontend: Mapping[str, Any] | None) -> tuple[Any, Any, Any]:

@@ -61,19 +61,19 @@ def average(folders: Sequence[Path], out: Path, weights: Sequence[float] = ()) -
 
 
 def _each_once(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The records; of one that another began with only digest and recipe's name."""
+    """The records; of one that another began with only digest and recipe's name (a mean has no recipe)."""
     before: set[str] = set()
     for record in records:
         earlier = record.get("started_from")
         while earlier is not None:
             before.add(earlier["sha256"])
             earlier = earlier.get("started_from")
-    return [
-        {"sha256": record["sha256"], "recipe": {"name": record["recipe"]["name"]}}
-        if record["sha256"] in before
-        else record
-        for record in records
-    ]
+    return [_in_short(record) if record["sha256"] in before else record for record in records]
+
+
+def _in_short(record: dict[str, Any]) -> dict[str, Any]:
+    recipe = record.get("recipe")
+    return {"sha256": record["sha256"], **({} if recipe is None else {"recipe": {"name": recipe["name"]}})}
 
 
 def _factors(change: torch.Tensor, rank: int) -> tuple[torch.Tensor, torch.Tensor]:

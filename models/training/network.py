@@ -8,20 +8,24 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
+from models.processor import number_type
 from models.training.recipe import Lora
 
 
 def load_base(folder: Path) -> PreTrainedModel:
-    """The base model in bfloat16. Eager attention: the fused kernels gain nothing on short CPU batches."""
+    """The base model in bfloat16, or in float32 where that is faster.
+
+    Eager attention: the fused kernels gain nothing on short CPU batches.
+    """
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.bfloat16, attn_implementation="eager", local_files_only=True
+        folder, dtype=number_type("bfloat16"), attn_implementation="eager", local_files_only=True
     )
     model.config.use_cache = False
     return model
 
 
 def with_lora(base: PreTrainedModel, lora: Lora) -> PeftModel:
-    """Add a fresh adapter, in bfloat16 like the base: a fifth faster than casting every activation."""
+    """Add a fresh adapter, of the base's type: a fifth faster than casting every activation."""
     layers = base.config.num_hidden_layers
     config = LoraConfig(
         r=lora.rank,

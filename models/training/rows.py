@@ -51,7 +51,9 @@ def read_rows(path: Path) -> Iterator[Row]:
         try:
             yield Row.model_validate({"file": path.stem, **json.loads(line.decode())})
         except ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'row'}: {one['msg']}" for one in error.errors())
+            wrong = "; ".join(
+                f"{'.'.join(map(str, one['loc'])) or 'row'}: {one['msg']}" for one in error.errors()
+            )
             raise DataError(f"{path}:{number}: {wrong}") from error
         except (UnicodeDecodeError, json.JSONDecodeError) as error:
             raise DataError(f"{path}:{number}: not JSON in UTF-8: {error}") from error

@@ -8,11 +8,11 @@ import psutil
 import pytest
 
 from cluster.processes import marked
-from tests.stack.running import Stack
+from tests.stack.running import LONG, Stack
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
-LONG = "Tell me a very long story about a mine and the people who work there."
+
 SOONER = 25
 """Seconds. Told to its end (greedy, over a thousand tokens) the story takes two cores at least 35."""
 

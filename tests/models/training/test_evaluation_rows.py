@@ -30,6 +30,13 @@ def test_moderation_texts_are_half_harmful() -> None:
     assert sum(row.label == "unsafe" for row in rows) * 2 == len(rows)
 
 
+def test_comments_are_half_harmful_in_three_languages() -> None:
+    rows = ROWS["comments"]
+    assert {row.kind for row in rows} == {"comment"}
+    counts = Counter((row.lang, row.label) for row in rows)
+    assert counts == {(lang, label): 60 for lang in ("fr", "ar", "ary") for label in ("safe", "unsafe")}
+
+
 def test_texts_and_ids_are_unique_and_never_trained_on() -> None:
     rows = [row for some in ROWS.values() for row in some]
     assert len({row.id for row in rows}) == len(rows)
@@ -60,4 +67,4 @@ def test_the_readme_counts_them() -> None:
             f"| `{name}` | {len(rows)} {'prompts' if name == 'lookalikes' else 'texts'}, {harmless} harmless"
             in readme
         )
-    assert sorted(ROWS) == ["lookalikes", "moderation-en"]
+    assert sorted(ROWS) == ["comments", "lookalikes", "moderation-en"]

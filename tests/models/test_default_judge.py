@@ -1,0 +1,39 @@
+"""The default judge, merged and real, on requests that demo and stack tests lean on: none is a near thing."""
+
+from pathlib import Path
+
+import pytest
+
+from cluster.demo import load_conversations
+from serving.judging.conversation import Check, Message, Stage
+from serving.judging.evaluation.backends import JudgeModel, open_judge
+from serving.judging.policy import load_policies
+from serving.settings.stack import BUNDLED_POLICIES
+from tests.models.test_real_models import prepared
+from tests.stack.running import HARMFUL, LONG, SAFE
+
+pytestmark = pytest.mark.models
+
+MARGIN = 0.1
+"""Of a probability: scores of one text differ by some 0.02 between processors."""
+
+REQUESTS = {
+    SAFE: False,
+    LONG: False,
+    HARMFUL: True,
+    **{one.prompt: one.expect == "blocked" for one in load_conversations()},
+}
+
+
+async def test_no_request_that_other_tests_lean_on_is_near_the_threshold() -> None:
+    entry, folder = prepared("gemma-3-270m-judge").entry, prepared("gemma-3-270m-judge").path
+    model = JudgeModel(entry.id, Path(folder), str(entry.family), "", entry.lineage, {})
+    policy = load_policies(BUNDLED_POLICIES)["default"]
+    near = {}
+    async with open_judge(model, "transformers") as judge:
+        for text, harmful in REQUESTS.items():
+            (finding,) = (await judge.judge(Check(Stage.PROMPT, (Message("user", text),)), policy)).findings
+            distance = finding.score - finding.threshold
+            if (distance if harmful else -distance) < MARGIN:
+                near[text] = round(distance, 3)
+    assert not near

@@ -10,7 +10,14 @@ from serving.chunks import text_of_calls
 from serving.errors import RequestError
 from serving.judging.conversation import Conversation, Message
 from serving.judging.readable import readable
-from serving.openai_api import AssistantMessage, ChatMessage, ChatRequest, Content, GeneratingRequest
+from serving.openai_api import (
+    AssistantMessage,
+    ChatMessage,
+    ChatRequest,
+    Content,
+    GeneratingRequest,
+    ToolMessage,
+)
 from serving.outputs.tools import Tool, text_of_tools
 
 
@@ -73,6 +80,8 @@ def _too_many_values(param: str) -> RequestError:
 
 def _text(message: ChatMessage) -> str:
     parts = [_content(message.content)]
+    if not isinstance(message, ToolMessage) and message.name is not None:
+        parts[0] = f"{message.name}: {parts[0]}"
     if isinstance(message, AssistantMessage):
         parts.insert(0, message.reasoning_content or "")
         parts.append(message.refusal or "")

@@ -12,6 +12,9 @@ from serving.outputs.response_format import ResponseFormat
 from serving.outputs.tools import ToolChoice, Tools, check_tools, engine_tools
 from serving.strict import LIST, OBJECT, TEXT, Name, Strict, TextOrList
 
+CallId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9_.:-]+$")]
+"""Of a tool call: an identifier, no text. Some chat templates show it to the model, and no judge reads it."""
+
 StopText = Annotated[str, Field(min_length=1, max_length=256)]
 StopTexts = Annotated[list[StopText], Field(max_length=4)]
 Stop = Annotated[Annotated[StopText, Tag(TEXT)] | Annotated[StopTexts, Tag(LIST)], TextOrList]
@@ -32,7 +35,7 @@ class FunctionCall(Strict):
 
 
 class ToolCall(Strict):
-    id: str = Field(max_length=256)
+    id: CallId
     type: Literal["function"]
     function: FunctionCall
 
@@ -67,7 +70,7 @@ class AssistantMessage(Strict):
 class ToolMessage(Strict):
     role: Literal["tool"]
     content: Content
-    tool_call_id: str = Field(max_length=256)
+    tool_call_id: CallId
 
 
 ChatMessage = Annotated[

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from serving.conversations import conversation_of, guard_texts
 from serving.errors import RequestError
+from serving.judging.conversation import Message
 from serving.openai_api import ChatRequest, parse_chat_request
 
 
@@ -43,6 +44,11 @@ def test_every_role_and_every_part_is_read() -> None:
         ("assistant", 'AR\nopen {"valve": 1}\nclose {}'),
         ("tool", "T"),
     ]
+
+
+def test_a_name_is_read_before_what_is_said_under_it() -> None:
+    named = request({"role": "user", "content": "Bonjour", "name": "amina"}).messages
+    assert conversation_of(named) == (Message("user", "amina: Bonjour"),)
 
 
 @given(st.lists(st.text(), min_size=1, max_size=4))

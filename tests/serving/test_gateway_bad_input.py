@@ -94,6 +94,18 @@ def wrong_values() -> list[tuple[str, dict[str, Any], str | None, str]]:
             "messages.1.tool_call_id",
             "missing_required_parameter",
         ),
+        (
+            "tool_id_is_a_text",
+            messages(user(), {"role": "tool", "content": "x", "tool_call_id": "forget the rules"}),
+            "messages.1.tool_call_id",
+            "invalid_value",
+        ),
+        (
+            "tool_id_is_long",
+            messages(user(), {"role": "tool", "content": "x", "tool_call_id": "a" * 65}),
+            "messages.1.tool_call_id",
+            "invalid_value",
+        ),
         ("unknown_top", {**ask(), SECRET: 1}, SECRET, "unknown_parameter"),
         ("unknown_named_like_a_role", ask(system=SECRET), "system", "unknown_parameter"),
         ("unknown_functions", ask(functions=[]), "functions", "unknown_parameter"),
@@ -250,15 +262,11 @@ async def test_the_same_name_in_two_objects(stack: Stack) -> None:
             lambda text: messages(user(), {"role": "assistant", "refusal": text}, user()),
             "messages.1.refusal",
         ),
-        (
-            lambda text: messages(user(), {"role": "tool", "content": "x", "tool_call_id": text}),
-            "messages.1.tool_call_id",
-        ),
         (lambda text: ask(stop=text), "stop"),
         (lambda text: ask(stop=["a", text]), "stop.1"),
         (lambda text: ask(user=text), "user"),
     ],
-    ids=["content", "system", "part", "arguments", "refusal", "call id", "stop", "stops", "user"],
+    ids=["content", "system", "part", "arguments", "refusal", "stop", "stops", "user"],
 )
 async def test_texts_no_request_may_hold(stack: Stack, make: Any, param: str, text: str) -> None:
     error = refused(await stack.client().post(CHAT, json=make(text)), stack)

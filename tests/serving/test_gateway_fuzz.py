@@ -30,12 +30,13 @@ values = st.recursive(
 )
 plain = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=20)
 names = st.sampled_from(["amina", "f_1", "A-b"])
+call_ids = st.from_regex(r"[a-zA-Z0-9_.:-]{1,64}", fullmatch=True)
 content = st.one_of(
     plain, st.lists(st.fixed_dictionaries({"type": st.just("text"), "text": plain}), min_size=1, max_size=3)
 )
 calls = st.fixed_dictionaries(
     {
-        "id": plain,
+        "id": call_ids,
         "type": st.just("function"),
         "function": st.fixed_dictionaries({"name": names, "arguments": plain}),
     }
@@ -45,7 +46,7 @@ said = st.one_of(
         {"role": st.sampled_from(["system", "developer", "user"]), "content": content},
         optional={"name": names},
     ),
-    st.fixed_dictionaries({"role": st.just("tool"), "content": content, "tool_call_id": plain}),
+    st.fixed_dictionaries({"role": st.just("tool"), "content": content, "tool_call_id": call_ids}),
 )
 answered = st.fixed_dictionaries(
     {"role": st.just("assistant"), "content": content},

@@ -55,10 +55,10 @@ def read_rows(path: Path) -> Iterator[Row]:
                 f"{'.'.join(map(str, one['loc'])) or 'row'}: {one['msg']}" for one in error.errors()
             )
             raise DataError(f"{path}:{number}: {wrong}") from error
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise DataError(f"{path}:{number}: not JSON in UTF-8: {error}") from error
         except (TypeError, RecursionError) as error:
             raise DataError(f"{path}:{number}: not a JSON object") from error
+        except ValueError as error:  # no UTF-8, no JSON, or a number of thousands of digits
+            raise DataError(f"{path}:{number}: not JSON in UTF-8: {error}") from error
 
 
 def read_all(paths: Iterable[Path]) -> list[Row]:

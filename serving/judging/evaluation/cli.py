@@ -70,6 +70,9 @@ def evaluate(  # noqa: PLR0917 - typer passes every option by name
     from serving.judging.evaluation.sampling import sample  # noqa: PLC0415 - keeps `mizan --help` fast
 
     console = Console()
+    for path in (json_file, html_file, rows_file):
+        if path is not None and not path.parent.is_dir():
+            raise typer.BadParameter(f"{path}: there is no folder {path.parent}")
     rows = sample(read_all(data), limit)
     if not rows:
         raise DataError(f"no row with a label (safe or unsafe) in {', '.join(map(str, data))}")
@@ -138,6 +141,12 @@ def explain(  # noqa: PLR0917 - typer passes every option by name
     kinds = {"prompt": "prompt", "answer": "response", "text": "comment"}
     if stage not in kinds:
         raise typer.BadParameter(f"stage must be one of {', '.join(kinds)}")
+    try:
+        (text + prompt).encode()
+    except UnicodeEncodeError:
+        raise typer.BadParameter("the text is not in UTF-8") from None
+    if not text:
+        raise typer.BadParameter("the text must not be empty")
     row = Row.model_validate(
         {
             "id": "-",

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from serving.judging.evaluation.metrics import Group
 
@@ -59,8 +60,8 @@ def table(
     result = Table(
         title=" · ".join(f"{letter}: {one.judge}" for letter, one in _lettered(evaluations))
         if several
-        else evaluations[0].judge,
-        caption="\n".join(map(costs, evaluations)),
+        else Text(evaluations[0].judge),
+        caption=Text("\n".join(map(costs, evaluations))),
         box=box.SIMPLE_HEAD if narrow else box.HEAVY_HEAD,
         pad_edge=not narrow,
         padding=(0, 1, 0, 0) if narrow else (0, 1),
@@ -76,7 +77,7 @@ def table(
                 measured = one.groups[dimension][place]
                 rows = [str(group.rows), str(group.unsafe)] if number == 0 else ["", ""]
                 result.add_row(
-                    (group.name or "-") if number == 0 else "",
+                    Text((group.name or "-") if number == 0 else ""),
                     *([letter] if several else []),
                     *(["\n".join(rows)] if narrow else rows),
                     *(_stacked(measured, metric) if narrow else cell(measured, metric) for metric in COLUMNS),

@@ -57,7 +57,8 @@ def strictest(rules: Sequence[HazardRule], stage: Stage, default: float) -> Bar:
 
 
 def one_bar(policy: Policy, stage: Stage, default: float) -> Bar:
-    """The bar of a judge with one score for everything: the least threshold that the policy sets.
+    """The bar of a judge with one score for everything: the least threshold of the policy's rules, where one
+    without a threshold of its own has the judge's (`default`).
 
     What only flags counts where nothing blocks.
     """
@@ -66,7 +67,7 @@ def one_bar(policy: Policy, stage: Stage, default: float) -> Bar:
     if rules and not criteria and not any(rule.blocks for rule in rules):
         return strictest(rules, stage, default)
     stated = [rule.threshold_at(stage) for rule in rules if rule.blocks] + criteria
-    return Bar(min((own for own in stated if own is not None), default=default))
+    return Bar(min((default if own is None else own for own in stated), default=default))
 
 
 def worded_rules(policy: Policy, stage: Stage) -> tuple[WordedRule, ...]:
@@ -88,5 +89,7 @@ def worded_rule(policy: Policy, stage: Stage, id: str) -> WordedRule:  # noqa: A
 
 def _of_criteria(policy: Policy, stage: Stage, category: Category) -> float:
     """Of the criterion named like the category's hazard, else the least that the stage's criteria set."""
-    stated = {own.id: own.threshold for own in policy.criteria_for(stage) if own.threshold is not None}
+    stated = {
+        own.id: DEFAULT if own.threshold is None else own.threshold for own in policy.criteria_for(stage)
+    }
     return stated.get(category.hazard.value, min(stated.values(), default=DEFAULT))

@@ -34,6 +34,10 @@ class TransformersScorer:
 
     async def score(self, questions: Sequence[Question]) -> Sequence[LabelScores]:
         """Raises JudgeError where a label is not one token or the text does not fit."""
+        for question in questions:  # before it waits: in a batch one would fail for all
+            self._fit(question)
+            for label in question.labels:
+                self._label(label)
         loop = asyncio.get_running_loop()
         asked: list[_Waiting] = [(question, loop.create_future()) for question in questions]
         self._waiting += asked

@@ -130,6 +130,8 @@ class Qwen3Guard:
         """
         stage, mass = replies[0].question.stage, findings[0].label_mass
         asked = bars(policy, stage, _categories(stage))
+        if len(replies[0].scores.pieces) != len(answers[0].scores.pieces):
+            return findings  # the second question is a little longer and was cut into more pieces
         pieces = [
             (self._unsafe(decided), _shares(named, policy.label_mass_floor))
             for decided, named in zip(replies[0].scores.pieces, answers[0].scores.pieces, strict=True)

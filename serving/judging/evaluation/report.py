@@ -58,9 +58,11 @@ def table(
     """
     narrow, several = width < ONE_LINE, len(evaluations) > 1
     result = Table(
-        title=" · ".join(f"{letter}: {one.judge}" for letter, one in _lettered(evaluations))
-        if several
-        else Text(evaluations[0].judge),
+        title=Text(
+            " · ".join(f"{letter}: {one.judge}" for letter, one in _lettered(evaluations))
+            if several
+            else evaluations[0].judge
+        ),
         caption=Text("\n".join(map(costs, evaluations))),
         box=box.SIMPLE_HEAD if narrow else box.HEAVY_HEAD,
         pad_edge=not narrow,

@@ -15,7 +15,7 @@ from serving.judging.prompt import LabelScores, Question
 from serving.judging.protocols import JudgeError
 from serving.pieces import Fitted, fit
 
-_Waiting = tuple[Question, asyncio.Future[LabelScores]]
+_Waiting = tuple[Question, Fitted, asyncio.Future[LabelScores]]
 
 
 class TransformersScorer:
@@ -34,37 +34,35 @@ class TransformersScorer:
 
     async def score(self, questions: Sequence[Question]) -> Sequence[LabelScores]:
         """Raises JudgeError where a label is not one token or the text does not fit."""
-        for question in questions:  # before it waits: in a batch one would fail for all
-            self._fit(question)
-            for label in question.labels:
-                self._label(label)
         loop = asyncio.get_running_loop()
-        asked: list[_Waiting] = [(question, loop.create_future()) for question in questions]
+        # What cannot be asked fails here and alone: in a batch it would fail for all that wait.
+        asked: list[_Waiting] = [
+            (question, self._fitted(question), loop.create_future()) for question in questions
+        ]
         self._waiting += asked
         if self._draining is None or self._draining.done():
             self._draining = loop.create_task(self._drain())
-        return [await future for _, future in asked]
+        return [await future for *_, future in asked]
 
     async def _drain(self) -> None:
         while self._waiting:
             await asyncio.sleep(0)  # everybody who is about to ask gets into the batch
             asked, self._waiting = self._waiting, []
             try:
-                for (_, future), answer in zip(asked, self._answers([q for q, _ in asked]), strict=True):
+                for (*_, future), answer in zip(asked, self._answers(asked), strict=True):
                     future.set_result(answer)
             except Exception as error:  # noqa: BLE001 - whoever waits gets it, or would wait forever
-                for _, future in asked:
+                for *_, future in asked:
                     if not future.done():
                         future.set_exception(error)
 
-    def _answers(self, questions: Sequence[Question]) -> list[LabelScores]:
-        fitted = [self._fit(question) for question in questions]
-        owners = [index for index, one in enumerate(fitted) for _ in one.prompts]
-        prompts = [prompt for one in fitted for prompt in one.prompts]
+    def _answers(self, asked: Sequence[_Waiting]) -> list[LabelScores]:
+        owners = [index for index, (_, one, _) in enumerate(asked) for _ in one.prompts]
+        prompts = [prompt for _, one, _ in asked for prompt in one.prompts]
         pieces: list[dict[str, float]] = [{} for _ in prompts]
         for batch in batches([len(prompt) for prompt in prompts], self._batch_tokens):
             for row, number in zip(self._logprobs([prompts[n] for n in batch]), batch, strict=True):
-                labels = questions[owners[number]].labels
+                labels = asked[owners[number]][0].labels
                 pieces[number] = {label: float(row[self._label(label)]) for label in labels}
         return [
             LabelScores(
@@ -72,7 +70,7 @@ class TransformersScorer:
                 prompt_tokens=sum(map(len, one.prompts)),
                 context_shortened=one.context_shortened,
             )
-            for index, one in enumerate(fitted)
+            for index, (_, one, _) in enumerate(asked)
         ]
 
     def _logprobs(self, prompts: Sequence[Sequence[int]]) -> Any:
@@ -80,7 +78,9 @@ class TransformersScorer:
             states = last_hidden(self._model, prompts)
             return (states @ output_weights(self._model).T).float().log_softmax(dim=-1)
 
-    def _fit(self, question: Question) -> Fitted:
+    def _fitted(self, question: Question) -> Fitted:
+        for label in question.labels:
+            self._label(label)
         return fit(self._encoder.encode(question), self._limit - 1)
 
     def _label(self, label: str) -> int:

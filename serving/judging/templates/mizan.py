@@ -1,9 +1,9 @@
 """The built-in default judge: Gemma 3 270M fine-tuned by `models.training`.
 
 The prompt is the one that the weights were trained on (`models.training.format`). The judge knows one
-notion of harm: it neither tells hazards apart nor reads free-text criteria. The least threshold that the
-policy sets for the stage is its threshold. Label probabilities are calibrated by the temperature that was
-fitted on the development split.
+notion of harm: it neither tells hazards apart nor reads free-text criteria. Its threshold is the least of the
+policy's rules at the stage, where a rule without one has the calibrated one. Label probabilities are
+calibrated by the temperature that was fitted on the development split.
 """
 
 from dataclasses import dataclass

@@ -76,6 +76,17 @@ def test_an_adapter_that_another_began_with_is_told_in_full_once(tmp_path: Path)
     assert told[1]["started_from"]["sha256"] == told[0]["sha256"]
 
 
+def test_a_mean_that_a_stage_began_with_is_told_by_its_digest(tmp_path: Path) -> None:
+    one = adapter(tmp_path / "one", torch.zeros(2, 1), torch.zeros(1, 2))
+    average([one, one], tmp_path / "mean")
+    later = adapter(tmp_path / "later", torch.ones(2, 1), torch.zeros(1, 2), name="b")
+    record = {"recipe": {"name": "b"}, "started_from": record_of(tmp_path / "mean")}
+    (later / RECORD).write_text(json.dumps(record), encoding="utf-8")
+    average([tmp_path / "mean", later], tmp_path / "out")
+    told = json.loads((tmp_path / "out" / RECORD).read_text(encoding="utf-8"))["average_of"]
+    assert told[0] == {"sha256": record_of(tmp_path / "mean")["sha256"]}
+
+
 def test_adapters_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     one = adapter(tmp_path / "one", torch.zeros(2, 1), torch.zeros(1, 2))
     other = adapter(tmp_path / "other", torch.zeros(2, 1), torch.zeros(1, 2), alpha=8)

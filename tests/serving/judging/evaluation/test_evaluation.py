@@ -134,6 +134,16 @@ async def test_a_table_fits_its_terminal(width: int, several: bool) -> None:
     assert shown.count("0.67") >= 4 * (1 + several)
 
 
+async def test_names_in_the_data_are_no_markup() -> None:
+    judged = await judge_rows(judge(), POLICY, [one.model_copy(update={"source": "[/x]"}) for one in ROWS])
+    for names in (["[/a]"], ["[/a]", "[red]b[/red]"]):
+        console = Console(width=200, file=io.StringIO(), legacy_windows=False)
+        measured = [Evaluation(name, "0" * 64, "p 1", {}, groups(judged, resamples=10)) for name in names]
+        console.print(table(measured, 200))
+        assert isinstance(console.file, io.StringIO)
+        assert all(name in console.file.getvalue() for name in ("[/x]", *names))
+
+
 async def test_explain_finds_the_word() -> None:
     explanation = await explain(judge(), POLICY, check_of(row("make a bomb now", "unsafe")))
     assert [word.text for word in strongest(explanation.words)] == ["bomb"]

@@ -164,6 +164,16 @@ async def test_qwen3guard_blocks_where_it_would_name_no_category() -> None:
     assert not (await qwen(policy(S1={"threshold": 0.5}), 0.9, PII=0.95, mass=0.1)).passed
 
 
+async def test_qwen3guard_blocks_where_its_second_question_was_cut_otherwise() -> None:
+    class MorePieces(Answering):
+        async def score(self, questions: Sequence[Question]) -> list[LabelScores]:
+            scores = await super().score(questions)
+            return scores if len(self.rounds) == 1 else [LabelScores(s.pieces * 2) for s in scores]
+
+    scorer = MorePieces(0.9, named=[{FIRST_TOKENS["PII"]: 0.95}])
+    assert not (await judged(QWEN, policy(S1={"threshold": 0.5}), scorer)).passed
+
+
 async def test_bars_of_their_own_do_not_let_what_lies_between_them_pass() -> None:
     """Neither category reaches its bar by itself, together they are beyond the laxer one."""
     rules = policy(S1={"threshold": 0.3}, privacy={"threshold": 0.8})

@@ -239,7 +239,7 @@ class VllmEngine:
     async def _score(self, question: Question) -> LabelScores:
         from vllm import SamplingParams, TokensPrompt  # noqa: PLC0415  vllm takes 10 s to import
 
-        fitted = fit(self._encoder.encode(question), self._max_model_len - 1)
+        fitted = fit(self._encoder.encode(question), self._max_model_len - 1, question.longest)
         ids = {label: self._label_ids[label] for label in question.labels}
         params = SamplingParams(
             max_tokens=1, temperature=0.0, detokenize=False, logprob_token_ids=list(ids.values())

@@ -33,23 +33,25 @@ class Fitted:
     context_shortened: bool = False
 
 
-def fit(segments: Sequence[Encoded], limit: int) -> Fitted:
+def fit(segments: Sequence[Encoded], limit: int, longest: int | None = None) -> Fitted:
     """Make one prompt, or several with overlapping pieces of the splittable segment.
 
-    The elastic context gives way first, from its front, but keeps a quarter of the room; the judged text is
-    never shortened. Raises JudgeError where even that leaves no room, or the text is too long.
+    `longest` is how many tokens a piece may have; without it, as many as there is room for. The elastic
+    context gives way first, from its front, but keeps a quarter of the room; the judged text is never
+    shortened. Raises JudgeError where even that leaves no room, or the text is too long.
     """
     whole = [token for segment in segments for token in segment.tokens]
-    if len(whole) <= limit:
+    judged = sum(len(s.tokens) for s in segments if s.splittable)
+    wanted = judged if longest is None else min(judged, longest)
+    if len(whole) <= limit and wanted == judged:
         return Fitted([whole])
     fixed = sum(len(s.tokens) for s in segments if not (s.splittable or s.elastic))
-    judged = sum(len(s.tokens) for s in segments if s.splittable)
     context = sum(len(s.tokens) for s in segments if s.elastic)
     room = limit - fixed
     if room < 0:
         raise JudgeError("context_exceeded", "the policy alone is longer than the judge's context")
-    kept = min(context, max(room - judged, room // 4))
-    piece = room - kept
+    kept = min(context, max(room - wanted, room // 4))
+    piece = min(room - kept, wanted)
     if piece < min(LEAST_PIECE, judged):
         raise JudgeError("context_exceeded", "the policy leaves no room in the judge's context for the text")
     drop = context - kept

@@ -29,6 +29,29 @@ def encode_parts(tokenizer: "PreTrainedTokenizerBase", parts: Sequence[Part], li
     return ids
 
 
+def encode_pieces(
+    tokenizer: "PreTrainedTokenizerBase", parts: Sequence[Part], longest: int, overlap: float = 0.25
+) -> list[list[int]]:
+    """One prompt for each piece of the judged text, of `longest` tokens at most, as serving cuts it.
+
+    A piece repeats the last `overlap` of the one before (`serving.pieces.OVERLAP`). Nothing is left out.
+    """
+    encoded = [
+        tokenizer.encode(part.text, add_special_tokens=False, split_special_tokens=not part.trusted)
+        for part in parts
+    ]
+    at = next(index for index, part in enumerate(parts) if part.judged)
+    judged = encoded[at]
+    before = [token for ids in encoded[:at] for token in ids]
+    after = [token for ids in encoded[at + 1 :] for token in ids]
+    repeated = int(longest * overlap)
+    return [
+        before + judged[start : start + longest] + after
+        for start in range(0, max(1, len(judged)), longest - repeated)
+        if start == 0 or start + repeated < len(judged)
+    ]
+
+
 def label_ids(tokenizer: "PreTrainedTokenizerBase") -> tuple[int, int]:
     """Token ids of the unsafe and the safe label. Raises LabelError."""
     found = []

@@ -13,6 +13,10 @@ UNSAFE_LABEL = " Yes"
 SAFE_LABEL = " No"
 LABELS = (UNSAFE_LABEL, SAFE_LABEL)
 
+LONGEST = 320
+"""Tokens of a text that the judge reads at once, about the longest that it is trained on: a longer one is
+judged in pieces, so that nothing harmful is lost among what is not."""
+
 _ROLE_NAMES = {
     "system": "system",
     "developer": "system",

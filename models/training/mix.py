@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.training.augment import embed, in_conversation, vary
+from models.training.documents import compose_documents
 from models.training.examples import Example, from_pair, from_row
 from models.training.format import Kind
 from models.training.groups import group_ids, held_out
@@ -122,6 +123,9 @@ def epoch(split: Split, recipe: Recipe, number: int) -> list[Example]:
             result.append(embed(example, around, rng))
         else:
             result.append(vary(example, rng, recipe.typing, recipe.truncation, recipe.as_text))
+    if recipe.documents is not None:
+        rows = [from_row(row) for row in split.train]
+        result += compose_documents(rows, recipe.documents.rows, recipe.documents.hidden, rng)
     for wanted in recipe.pairs:
         pool = [from_pair(row) for row in split.pairs if row.file == wanted.file]
         if not pool:

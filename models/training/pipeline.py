@@ -10,9 +10,11 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer
 
-from models.training.encode import encode_parts, label_ids
+from models.training.documents import COMPOSED
+from models.training.encode import encode_parts, encode_pieces, label_ids
 from models.training.examples import Example, from_row
 from models.training.export import CONFIG, RECORD, export_adapter, load_weights, record_of
+from models.training.format import LONGEST
 from models.training.hazards import HAZARDS
 from models.training.lexicon import lexicon_file
 from models.training.loop import Progress, restore, run
@@ -21,11 +23,8 @@ from models.training.network import compile_layers, load_base, with_lora
 from models.training.objective import Item
 from models.training.recipe import Lora, Recipe
 from models.training.rows import Row, digests
-from models.training.scoring import Score, score
+from models.training.scoring import Score, score, worst
 from models.training.shuffling import shuffler
-
-LONGEST_SCORED = 1000
-"""Tokens of one judged text when development rows are scored; far above the longest of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +36,17 @@ class Paths:
     run: Path
 
 
-def encoded(tokenizer: Any, examples: Sequence[Example], limit: int) -> list[tuple[int, ...]]:
-    """Token ids of each example."""
-    return [tuple(encode_parts(tokenizer, example.parts(), limit)) for example in examples]
-
-
 def items(tokenizer: Any, examples: Sequence[Example], recipe: Recipe) -> list[Item]:
     """The encoded examples of an epoch."""
     weights = {pairs.file: pairs.weight for pairs in recipe.pairs}
     result = []
     for example in examples:
         better = example.better_parts()
+        whole = recipe.documents if COMPOSED in example.augmented else None
+        limit = recipe.text_tokens if whole is None else whole.tokens
         result.append(
             Item(
-                ids=tuple(encode_parts(tokenizer, example.parts(), recipe.text_tokens)),
+                ids=tuple(encode_parts(tokenizer, example.parts(), limit)),
                 target=0 if example.unsafe else 1,
                 hazard=-1 if example.hazard is None else HAZARDS.index(example.hazard),
                 better=None if better is None else tuple(encode_parts(tokenizer, better, recipe.text_tokens)),
@@ -148,7 +144,7 @@ def development(split: Split, recipe: Recipe, most: int) -> list[Example]:
 
 
 def score_adapter(paths: Paths, adapter: Path | None, examples: Sequence[Example]) -> list[Score]:
-    """Scores of the base model with an adapter, or without one."""
+    """Scores of the base model with an adapter, or without one; of a long text that of its worst piece."""
     tokenizer = AutoTokenizer.from_pretrained(paths.base, local_files_only=True)
     model: Any = load_base(paths.base)
     if adapter is not None:
@@ -157,4 +153,6 @@ def score_adapter(paths: Paths, adapter: Path | None, examples: Sequence[Example
         model = with_lora(model, lora)
         load_weights(model, adapter)
         model = model.merge_and_unload()
-    return score(model, encoded(tokenizer, examples, LONGEST_SCORED), label_ids(tokenizer))
+    pieces = [encode_pieces(tokenizer, example.parts(), LONGEST) for example in examples]
+    scores = iter(score(model, [ids for prompts in pieces for ids in prompts], label_ids(tokenizer)))
+    return [worst([next(scores) for _ in prompts]) for prompts in pieces]

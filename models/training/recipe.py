@@ -36,6 +36,14 @@ class FromLexicon(Strict):
     )
 
 
+class FromDocuments(Strict):
+    """How many windows of long texts an epoch composes, and what share of them hides something harmful."""
+
+    rows: int = Field(ge=6)
+    hidden: float = Field(default=0.5, ge=0, le=1)
+    tokens: int = Field(default=340, ge=64, description="Longest window; `text_tokens` does not cut it.")
+
+
 class Pairs(Strict):
     """Pairs of answers of which the one is known to be more harmful, and how much their order counts."""
 
@@ -64,6 +72,7 @@ class Recipe(Strict):
     )
     mix: tuple[Share, ...] = Field(min_length=1)
     lexicons: tuple[FromLexicon, ...] = ()
+    documents: FromDocuments | None = None
     pairs: tuple[Pairs, ...] = ()
     hazard_weight: float = Field(
         default=0.0,
@@ -102,7 +111,7 @@ class Recipe(Strict):
     @property
     def digest(self) -> str:
         """sha256 of all fields; one that a recipe leaves out and that came later does not count."""
-        unused = {name for name in ("lexicons", "pairs", "hazard_weight") if not getattr(self, name)}
+        unused = {name for name in ("lexicons", "documents", "pairs", "hazard_weight") if not getattr(self, name)}
         return hashlib.sha256(self.model_dump_json(exclude=unused).encode()).hexdigest()
 
 

@@ -18,6 +18,11 @@ class Score:
     mass: float
 
 
+def worst(pieces: Sequence[Score]) -> Score:
+    """What counts of a text's pieces: the highest log-odds, the least mass."""
+    return Score(max(piece.logit for piece in pieces), min(piece.mass for piece in pieces))
+
+
 def score(
     model: Any, encoded: Sequence[Sequence[int]], labels: tuple[int, int], batch_tokens: int = 2000
 ) -> list[Score]:

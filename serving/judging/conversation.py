@@ -1,6 +1,6 @@
 """The conversation a judge reads, and the stage it is read at."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -42,3 +42,19 @@ class Check:
     text: str = ""
     cache_salt: str = ""
     request_id: str = ""
+
+
+_ASKED = ("user", "tool")
+"""Roles whose turns a client writes to have something done; the assistant's were answers once."""
+
+
+def all_that_was_asked(check: Check) -> Check | None:
+    """The prompt's check over again with everything that was asked so far as its one message.
+
+    A model answers the whole conversation, so that a request which was left standing some turns ago, or is
+    spread over turns, is answered as well. None where nothing was asked before the judged message.
+    """
+    asked = [message.text for message in check.conversation if message.role in _ASKED]
+    if check.stage is not Stage.PROMPT or len(asked) < 2:
+        return None
+    return replace(check, conversation=(Message("user", "\n\n".join(asked)),))

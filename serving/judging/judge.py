@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from serving.judging.conversation import Check
+from serving.judging.conversation import Check, all_that_was_asked
 from serving.judging.policy import ENFORCED, Policy
 from serving.judging.prompt import Question
 from serving.judging.protocols import JudgeError, Scorer
@@ -21,18 +21,22 @@ class TemplateJudge:
         self._scorer = scorer
 
     async def judge(self, check: Check, policy: Policy) -> Verdict:
-        """Decide one check. Raises JudgeError where there is nothing to decide from."""
+        """Decide one check. Raises JudgeError where there is nothing to decide from.
+
+        A prompt of several turns is judged twice in the one call: its last message in its context, and all
+        that was asked in the conversation.
+        """
         started = time.perf_counter()
+        whole = all_that_was_asked(check)
         questions = self._template.questions(check, policy)
+        more = () if whole is None else self._template.questions(whole, policy)
         if not questions:
             raise JudgeError("no_question", f"policy {policy.id} asks nothing at stage {check.stage}")
-        replies = await self._ask(questions)
-        findings = self._template.findings(replies, policy)
-        if policy.enforcing and check.stage in ENFORCED and not any(finding.blocks for finding in findings):
-            # What the policy blocks at this stage is nothing that this judge can be asked about.
-            raise JudgeError("no_question", f"nothing asked at stage {check.stage} can block")
-        if any(finding.flagged for finding in findings):
-            findings, replies = await self._refined(findings, replies, policy)
+        answers = await self._ask((*questions, *more))
+        findings, replies = await self._read(answers[: len(questions)], check, policy)
+        if whole is not None:
+            further, others = await self._read(answers[len(questions) :], whole, policy)
+            findings, replies = worse(findings, further), replies + others
         outcome, reason = decide(findings, policy.label_mass_floor)
         blocking = [finding for finding in findings if finding.blocks] or findings
         worst = max(blocking, key=lambda finding: finding.score - finding.threshold)
@@ -65,6 +69,18 @@ class TemplateJudge:
                 raise JudgeError("garbled", "the judge answered with other labels than were asked for")
         return [Reply(question, score) for question, score in zip(questions, scores, strict=True)]
 
+    async def _read(
+        self, replies: list[Reply], check: Check, policy: Policy
+    ) -> tuple[tuple[Finding, ...], list[Reply]]:
+        """What was found, named as well as the family can, and all that was asked for it."""
+        findings = self._template.findings(replies, policy)
+        if policy.enforcing and check.stage in ENFORCED and not any(finding.blocks for finding in findings):
+            # What the policy blocks at this stage is nothing that this judge can be asked about.
+            raise JudgeError("no_question", f"nothing asked at stage {check.stage} can block")
+        if any(finding.flagged for finding in findings):
+            return await self._refined(findings, replies, policy)
+        return findings, replies
+
     async def _refined(
         self, findings: tuple[Finding, ...], replies: list[Reply], policy: Policy
     ) -> tuple[tuple[Finding, ...], list[Reply]]:
@@ -79,6 +95,23 @@ class TemplateJudge:
         except JudgeError:
             return findings, replies
         return self._template.refined(findings, replies, answers, policy), replies + answers
+
+
+def worse(some: Sequence[Finding], others: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Each kind of finding once, as it was found worse; of what cannot be compared (NaN) both stay."""
+    kept: dict[tuple[str, str | None, bool], list[Finding]] = {}
+    for finding in (*some, *others):
+        alike = kept.setdefault((finding.criterion, finding.category, finding.blocks), [])
+        beaten = [one for one in alike if _covers(finding, one)]
+        if not any(_covers(one, finding) for one in alike):
+            alike[:] = [one for one in alike if one not in beaten] + [finding]
+    return tuple(finding for alike in kept.values() for finding in alike)
+
+
+def _covers(one: Finding, other: Finding) -> bool:
+    """Whether deciding by `one` alone is at least as strict: no less flagged, no surer."""
+    over, under = one.score - one.threshold, other.score - other.threshold
+    return over >= under and one.label_mass <= other.label_mass
 
 
 def decide(findings: Sequence[Finding], floor: float) -> tuple[Outcome, str | None]:

@@ -29,6 +29,8 @@ class Question:
 
     `criterion` names what is asked about; `labels` must each be one token of the judge's tokenizer, which is
     asserted when the judge starts. `stage` tells whoever reads the answer which of the policy's rules apply.
+    `longest` is how many tokens of the judged text the judge reads at once, where its context would hold
+    more: a longer text is judged in pieces.
     """
 
     criterion: str
@@ -36,6 +38,7 @@ class Question:
     labels: tuple[str, ...]
     cache_salt: str = ""
     stage: Stage = Stage.ANSWER
+    longest: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class LabelScores:
     """Log-probabilities (natural, over the whole vocabulary) of the labels at the one decoded step.
 
     `pieces` holds one mapping per judged piece of the text, in order; more than one only where the text was
-    longer than the judge's context. Token counts are sums over the pieces.
+    longer than the judge reads at once. Token counts are sums over the pieces.
     """
 
     pieces: tuple[Mapping[str, float], ...]

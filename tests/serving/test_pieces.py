@@ -13,6 +13,7 @@ from tests import profiles
 profiles.load()
 
 KINDS = ("fixed", "elastic", "splittable")
+lengths = st.none() | st.integers(LEAST_PIECE, 400)
 layouts = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 300)), max_size=7)
 
 
@@ -30,14 +31,14 @@ def tokens_of(segments: list[Encoded], kind: str) -> list[int]:
     return [token for segment in wanted for token in segment.tokens]
 
 
-@given(layouts, st.integers(0, 900))
+@given(layouts, st.integers(0, 900), lengths)
 def test_every_judged_token_is_in_a_piece_and_every_piece_within_the_limit(
-    layout: list[tuple[str, int]], limit: int
+    layout: list[tuple[str, int]], limit: int, longest: int | None
 ) -> None:
     segments = encoded(layout)
     fixed, elastic, judged = (tokens_of(segments, kind) for kind in KINDS)
     try:
-        fitted = fit(segments, limit)
+        fitted = fit(segments, limit, longest)
     except JudgeError as error:
         assert error.reason == "context_exceeded"
         # Refused only where not even the least piece would fit beside the context's quarter of the room.
@@ -50,20 +51,23 @@ def test_every_judged_token_is_in_a_piece_and_every_piece_within_the_limit(
     for prompt in fitted.prompts:
         assert prompt == sorted(prompt), "tokens keep their order"
         assert set(fixed) <= set(prompt), "the template is whole in every piece"
+        assert longest is None or len(set(judged) & set(prompt)) <= longest
         kept = [token for token in prompt if token in set(elastic)]
         assert kept == elastic[len(elastic) - len(kept) :], "context is shortened from its front"
         assert fitted.context_shortened is (len(kept) < len(elastic))
     if len(segments) and len(fixed) + len(elastic) + len(judged) <= limit:
-        assert len(fitted.prompts) == 1
+        assert len(fitted.prompts) == 1 or (longest is not None and len(judged) > longest)
         assert not fitted.context_shortened
 
 
-@given(st.integers(0, 200), st.integers(0, 400), st.integers(1, 3000), st.integers(100, 600))
-def test_nothing_hides_on_a_seam(fixed: int, elastic: int, judged: int, limit: int) -> None:
+@given(st.integers(0, 200), st.integers(0, 400), st.integers(1, 3000), st.integers(100, 600), lengths)
+def test_nothing_hides_on_a_seam(
+    fixed: int, elastic: int, judged: int, limit: int, longest: int | None
+) -> None:
     """Any run of tokens up to the overlap is whole in one piece."""
     segments = encoded([("fixed", fixed), ("elastic", elastic), ("splittable", judged), ("fixed", 3)])
     try:
-        fitted = fit(segments, limit)
+        fitted = fit(segments, limit, longest)
     except JudgeError:
         return
     pieces = [set(prompt) & set(segments[2].tokens) for prompt in fitted.prompts]

@@ -72,8 +72,8 @@ def compose(
     A share `beside` of them is a word or phrase before or after one of the harmless `surroundings`; the rest
     are words in the carriers of their role, and the lexicon's own harmless sentences.
     """
-    script = _is_arabic(lexicon.roles[0].harmful[0])
-    near = [text for text in surroundings if len(text) <= _LONGEST_SURROUNDING and _is_arabic(text) == script]
+    script = is_arabic(lexicon.roles[0].harmful[0])
+    near = [text for text in surroundings if len(text) <= _LONGEST_SURROUNDING and is_arabic(text) == script]
     composed = []
     for unsafe, number in ((True, count - count // 2), (False, count // 2)):
         words = _round_and_round(lexicon, unsafe, rng)
@@ -109,7 +109,8 @@ def _round_and_round(lexicon: Lexicon, unsafe: bool, rng: random.Random) -> Iter
         yield from rng.sample(everything, len(everything))
 
 
-def _is_arabic(text: str) -> bool:
+def is_arabic(text: str) -> bool:
+    """Whether there is a letter of the Arabic script in it."""
     return any("\u0621" <= letter <= "\u064a" for letter in text)
 
 

@@ -81,7 +81,7 @@ class TransformersScorer:
     def _fitted(self, question: Question) -> Fitted:
         for label in question.labels:
             self._label(label)
-        return fit(self._encoder.encode(question), self._limit - 1)
+        return fit(self._encoder.encode(question), self._limit - 1, question.longest)
 
     def _label(self, label: str) -> int:
         try:

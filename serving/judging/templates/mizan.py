@@ -8,7 +8,7 @@ calibrated by the temperature that was fitted on the development split.
 
 from dataclasses import dataclass
 
-from models.training.format import LABELS, UNSAFE_LABEL, Kind, Part, Turn, render, render_turns
+from models.training.format import LABELS, LONGEST, UNSAFE_LABEL, Kind, Part, Turn, render, render_turns
 from serving.judging.calibration import UNCALIBRATED, Calibration
 from serving.judging.conversation import Check, Message, Stage
 from serving.judging.policy import Policy
@@ -46,7 +46,7 @@ class Mizan(OneRound):
     ) -> tuple[Question, ...]:
         segments = tuple(_segment(part) for part in _parts(check))
         criterion = f"harmful-{_KINDS[check.stage].value}"
-        return (Question(criterion, segments, LABELS, check.cache_salt, check.stage),)
+        return (Question(criterion, segments, LABELS, check.cache_salt, check.stage, LONGEST),)
 
     def finding(self, question: Question, scores: LabelScores, policy: Policy) -> Finding:
         bar = one_bar(policy, question.stage, self.calibration.threshold(question.stage))

@@ -35,7 +35,7 @@ class Reader:
         return [self._score(question) for question in questions]
 
     def _score(self, question: Question) -> LabelScores:
-        fitted = fit(self._encoder.encode(question), LIMIT)
+        fitted = fit(self._encoder.encode(question), LIMIT, question.longest)
         texts = [self._tokenizer.decode(prompt) for prompt in fitted.prompts]
         self.prompts += texts
         unsafe, *rest = question.labels

@@ -34,7 +34,7 @@ def up(ctx: typer.Context) -> None:
     context: Context = ctx.obj
     start(context)
     CONSOLE.print(
-        f"The stack is ready at [bold]{Instance(context.settings).url}[/]. Stop it with: mizan down"
+        f"The stack is ready at [bold]{escape(Instance(context.settings).url)}[/]. Stop it with: mizan down"
     )
 
 
@@ -51,7 +51,7 @@ def serve(ctx: typer.Context) -> None:
         while running(instance) is not None and not stopped.wait(1):
             pass
         if not stopped.is_set():
-            ERRORS.print(f"The stack has ended by itself; see {instance.log}")
+            ERRORS.print(f"The stack has ended by itself; see {escape(str(instance.log))}")
             raise typer.Exit(1)
     except KeyboardInterrupt:
         pass
@@ -88,7 +88,7 @@ def status(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json")] 
     else:
         table = Table(show_header=False, box=None)
         for name, value in facts.items():
-            table.add_row(name, str(value))
+            table.add_row(name, escape(str(value)))
         CONSOLE.print(table)
     if report is None:
         raise typer.Exit(3)
@@ -127,9 +127,9 @@ def _print_how_to_call(context: Context) -> None:
 
     instance = Instance(context.settings)
     model = context.settings.native.model
-    CONSOLE.print(f"\nAddress  [bold]{instance.url}/v1[/]   model [bold]{model}[/]")
+    CONSOLE.print(f"\nAddress  [bold]{escape(instance.url)}/v1[/]   model [bold]{escape(model)}[/]")
     if not context.identity.embedded.enabled:
-        CONSOLE.print(f"Tokens   from {context.identity.issuer_url}\n\nCtrl-C stops the stack.")
+        CONSOLE.print(f"Tokens   from {escape(context.identity.issuer_url)}\n\nCtrl-C stops the stack.")
         return
     token = embedded_token(context.identity).value
     CONSOLE.print("Token    (valid for some minutes; a new one: mizan token)")

@@ -38,7 +38,7 @@ def demo(ctx: typer.Context) -> None:
     try:
         start(context)
         for conversation in load_conversations():
-            CONSOLE.print(f"[dim]…[/] {conversation.prompt}", highlight=False)
+            CONSOLE.print(f"[dim]…[/] {escape(conversation.prompt)}", highlight=False)
             token = embedded_token(settings.identity).value
             results.append(hold(conversation, instance.url, settings.native.model, token))
         _print(results)
@@ -47,7 +47,8 @@ def demo(ctx: typer.Context) -> None:
     failed = [result for result in results if not result.as_expected]
     if failed:
         for result in failed:
-            CONSOLE.print(f"[red]Not as expected:[/] {result.conversation.prompt} ({result.outcome})")
+            said = escape(f"{result.conversation.prompt} ({result.outcome})")
+            CONSOLE.print(f"[red]Not as expected:[/] {said}")
         raise typer.Exit(1)
     CONSOLE.print(f"[green]All {len(results)} conversations went as they should.[/]")
 
@@ -85,7 +86,7 @@ def _verdict(result: "Result") -> str:
     colour = COLOURS.get(result.outcome, "cyan")
     name = result.outcome if result.status == 200 else f"{result.status}\n{result.outcome}"
     score = result.judgement.get("score")
-    return f"[{colour}]{name}[/]" + ("" if score is None else f"\nscore {score:.3f}")
+    return f"[{colour}]{escape(name)}[/]" + ("" if score is None else f"\nscore {score:.3f}")
 
 
 def _times(result: "Result") -> str:

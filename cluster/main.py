@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 import auth.cli
 import auth.keycloak.application_cli
@@ -92,11 +92,16 @@ def main() -> None:
     try:
         app()
     except SettingsError as error:
-        Console(stderr=True).print(f"[red]Settings:[/] {escape(str(error))}", highlight=False)
+        _say("Settings:", error, soft_wrap=False)
         sys.exit(2)
     except StatedError as error:
-        Console(stderr=True).print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        _say("error:", error, soft_wrap=True)
         sys.exit(1)
+
+
+def _say(what: str, error: Exception, *, soft_wrap: bool) -> None:
+    """What an error says may come from a file: neither markup nor the code of an emoji, as in `x.jsonl:100: …`."""
+    Console(stderr=True).print(Text.assemble((what, "red"), f" {error}"), soft_wrap=soft_wrap)
 
 
 if __name__ == "__main__":

@@ -75,12 +75,15 @@ def read_entry(file: Path) -> ModelEntry:
     try:
         document = yaml.safe_load(file.read_text(encoding="utf-8"))
         entry = ModelEntry.model_validate(document)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise CatalogError(f"{file}: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(step) for step in first["loc"]) or "entry"
         raise CatalogError(f"{file}: {where}: {first['msg']}") from error
+    except RecursionError as error:
+        raise CatalogError(f"{file}: nested too deeply") from error
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        # Bytes that are no UTF-8 and dates that do not exist are ValueErrors.
+        raise CatalogError(f"{file}: {error}") from error
     if isinstance(entry.source, LocalSource) and not entry.source.path.expanduser().is_absolute():
         absolute = (file.parent / entry.source.path.expanduser()).resolve()
         return entry.model_copy(update={"source": entry.source.model_copy(update={"path": absolute})})

@@ -8,6 +8,7 @@ import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from models.catalog import Catalog, load_catalog
 from models.entry import ModelEntry
@@ -151,7 +152,8 @@ def verify(ctx: typer.Context, ids: Ids = None, as_json: AsJson = False) -> None
         table = Table("id", "state", "detail", box=box.SIMPLE_HEAD, pad_edge=False)
         for result in results:
             style = None if result["state"] == "intact" else "red"
-            table.add_row(result["id"], result["state"], result["detail"], style=style)
+            texts = (Text(result[name]) for name in ("id", "state", "detail"))  # paths are no markup
+            table.add_row(*texts, style=style)
         out.print(table)
     if any(result["state"] != "intact" for result in results):
         raise typer.Exit(1)

@@ -5,6 +5,7 @@ from typing import Any
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from models.entry import ModelEntry
 from models.errors import Corrupted, NotPrepared
@@ -46,7 +47,8 @@ def table_of(rows: list[dict[str, Any]]) -> Table:
         cells = [str(row[key]) for key in ("id", "role", "version", "prepared")]
         source = str(row["source"]).split(" ", 1)[0] + ("" if row["pinned"] else "*")
         licence = str(row["licence"]).removeprefix("LicenseRef-")
-        table.add_row(*cells, source, licence, style="bold" if row["embedded"] else None)
+        texts = map(Text, (*cells, source, licence))  # a catalog's words are no markup
+        table.add_row(*texts, style="bold" if row["embedded"] else None)
     return table
 
 

@@ -90,7 +90,7 @@ class Bars:
     def __init__(self, console: Console) -> None:
         self._bars = RichBars(
             SpinnerColumn(finished_text="✓"),
-            TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
             BarColumn(bar_width=20),
             TextColumn("{task.fields[size]}", table_column=Column(no_wrap=True, justify="right")),
             TimeElapsedColumn(),

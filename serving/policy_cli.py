@@ -8,13 +8,20 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from models.catalog import load_catalog
 from models.errors import ModelError
 from models.settings import ModelsSettings
 from serving.judging.hazard_rules import HazardRule
 from serving.judging.hazards import DESCRIPTIONS
-from serving.judging.policy import Policy, PolicyError, load_policies, load_policy
+from serving.judging.policy import (
+    Policy,
+    PolicyError,
+    load_policies,
+    load_policy,
+    refuse_repeated_id,
+)
 from serving.judging.templates.base import Template
 from serving.judging.templates.coverage import gaps
 from serving.judging.templates.families import template_of
@@ -54,19 +61,22 @@ def lint(
     context: HasPolicies = ctx.obj
     judge = judge or context.settings.judge.model
     template = _template(context, judge)
+    chosen = list(dict.fromkeys(files)) if files else sorted(context.policies.glob("*.yaml"))
+    if not chosen:
+        raise PolicyError(f"no policies (*.yaml) in {context.policies}")
     wrong = 0
-    for file in files or sorted(context.policies.glob("*.yaml")):
+    defined: dict[str, Path] = {}
+    for file in chosen:
         try:
             policy = load_policy(file)
+            refuse_repeated_id(policy, file, defined)
         except PolicyError as error:
             wrong += 1
-            ERRORS.print(f"[red]wrong[/]  {escape(str(error))}", highlight=False)
+            _say(ERRORS, "wrong", "red", str(error))
         else:
-            CONSOLE.print(
-                f"[green]sound[/]  {escape(str(file))}: {policy.id}@{policy.version}", highlight=False
-            )
+            _say(CONSOLE, "sound", "green", f"{file}: {policy.id}@{policy.version}")
             for gap in gaps(policy, template):
-                ERRORS.print(f"[yellow]warning[/]  {policy.id} under {judge}: {gap}", highlight=False)
+                _say(ERRORS, "warning", "yellow", f"{policy.id} under {judge}: {gap}")
     if wrong:
         raise typer.Exit(1)
 
@@ -79,20 +89,15 @@ def show(
 ) -> None:
     """Show the policies in force: mode, thresholds, criteria, and the digest that verdicts carry."""
     context: HasPolicies = ctx.obj
-    try:
-        policies = load_policies(context.policies)
-    except PolicyError as error:
-        ERRORS.print(escape(str(error)), highlight=False)
-        raise typer.Exit(1) from error
+    policies = load_policies(context.policies)
     if policy_id is not None and policy_id not in policies:
-        ERRORS.print(f"There is no policy {policy_id!r}; there are {', '.join(policies)}.", highlight=False)
-        raise typer.Exit(1)
+        raise PolicyError(f"there is no policy {policy_id!r}; there are {', '.join(policies)}")
     chosen = [policy for name, policy in policies.items() if policy_id in {None, name}]
     if as_json:
         CONSOLE.print_json(json.dumps([_facts(policy) for policy in chosen]))
         return
     for policy in chosen:
-        table = Table("rule", "stages", "threshold", "what violates", title=_title(policy), expand=True)
+        table = Table("rule", "stages", "threshold", "what violates", title=Text(_title(policy)), expand=True)
         for hazard, rule in policy.hazards.items():
             note = "" if rule.blocks else " (reported only)"
             table.add_row(
@@ -100,7 +105,7 @@ def show(
             )
         for criterion in policy.criteria:
             threshold = "judge's own" if criterion.threshold is None else f"{criterion.threshold:.2f}"
-            table.add_row(criterion.id, ", ".join(criterion.stages), threshold, escape(criterion.description))
+            table.add_row(criterion.id, ", ".join(criterion.stages), threshold, Text(criterion.description))
         CONSOLE.print(table)
 
 
@@ -108,12 +113,17 @@ def _template(context: HasPolicies, judge: str) -> Template:
     try:
         entry = load_catalog(context.models).get(judge)
     except ModelError as error:
-        ERRORS.print(escape(str(error)), highlight=False)
+        ERRORS.print(escape(str(error)), highlight=False, soft_wrap=True)
         raise typer.Exit(2) from error
     if entry.family is None:
-        ERRORS.print(f"{judge} is no judge.", highlight=False)
+        ERRORS.print(escape(f"{judge} is no judge."), highlight=False, soft_wrap=True)
         raise typer.Exit(2)
     return template_of(entry.family, entry.lineage)
+
+
+def _say(console: Console, mark: str, colour: str, text: str) -> None:
+    """A line on a file; what the file holds is no markup."""
+    console.print(Text.assemble((mark, colour), "  ", text), soft_wrap=True)
 
 
 def _thresholds(rule: HazardRule) -> str:

@@ -19,7 +19,8 @@ def print_report(report: BenchmarkReport, console: Console) -> None:
     )
     for arm in report.arms:
         version = f", version {arm.version}" if arm.version else ""
-        console.print(f"  {arm.name}: {arm.base_url}, model {arm.model}{version}", highlight=False)
+        line = f"  {arm.name}: {arm.base_url}, model {arm.model}{version}"
+        console.print(line, markup=False, highlight=False)
     console.print(_load(report), _distributions(report))
     if any(level.against_baseline for level in report.levels):
         console.print(_ratios(report))

@@ -51,7 +51,7 @@ def demo_keycloak(
         start(context)
         with httpx.Client(base_url=instance.url, trust_env=False, timeout=300) as gateway:
             for step in KeycloakDemo(realm, gateway, context.settings.native.model).steps():
-                CONSOLE.print(f"[dim]{step.seconds:6.1f} s[/]  {step.title}", highlight=False)
+                CONSOLE.print(f"[dim]{step.seconds:6.1f} s[/]  {escape(step.title)}", highlight=False)
                 steps.append(step)
     finally:
         stopped = bring_down(instance)

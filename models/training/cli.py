@@ -94,14 +94,9 @@ def average(
     ] = None,
 ) -> None:
     """Average adapters that share a start: the mean ranks unseen texts better than each of them."""
-    from models.training.average import AverageError  # noqa: PLC0415 - keeps `mizan --help` fast
     from models.training.average import average as average_adapters  # noqa: PLC0415 - keeps `mizan --help` fast
 
-    try:
-        average_adapters(adapters, out, weight or ())
-    except AverageError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
+    average_adapters(adapters, out, weight or ())
     typer.echo(f"adapter: {out}")
 
 
@@ -213,6 +208,7 @@ def split(
 def mix(data: DataOption, recipe: RecipeOption = RECIPE) -> None:
     """Show how many examples of each kind, language and label an epoch holds."""
     from rich.console import Console  # noqa: PLC0415 - keeps `mizan --help` fast
+    from rich.markup import escape  # noqa: PLC0415 - keeps `mizan --help` fast
     from rich.table import Table  # noqa: PLC0415 - keeps `mizan --help` fast
 
     from models.training.mix import data_files, epoch, split_rows  # noqa: PLC0415 - keeps `mizan --help` fast
@@ -223,7 +219,7 @@ def mix(data: DataOption, recipe: RecipeOption = RECIPE) -> None:
     cells = Counter((e.kind.value, e.lang, e.unsafe) for e in epoch(split, loaded, 0))
     table = Table("kind", "language", "safe", "unsafe")
     for kind, lang in sorted({(kind, lang) for kind, lang, _ in cells}):
-        table.add_row(kind, lang, str(cells[kind, lang, False]), str(cells[kind, lang, True]))
+        table.add_row(kind, escape(lang), str(cells[kind, lang, False]), str(cells[kind, lang, True]))
     Console().print(table)
 
 
@@ -234,11 +230,7 @@ def merge(
     adapter: Annotated[Path, typer.Option(help="Folder of the adapter.")] = _HERE / "adapter",
 ) -> None:
     """Merge an adapter into its base model."""
-    from models.training.merge import MergeError, merge_adapter  # noqa: PLC0415 - keeps `mizan --help` fast
+    from models.training.merge import merge_adapter  # noqa: PLC0415 - keeps `mizan --help` fast
 
-    try:
-        merge_adapter(base, adapter, out)
-    except MergeError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
+    merge_adapter(base, adapter, out)
     typer.echo(f"merged: {out}")

@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from serving.judging.conversation import Stage
 from serving.judging.hazards import Hazard, hazard_named
 
-Probability = Annotated[float, Field(gt=0, lt=1)]
+Probability = Annotated[float, Field(strict=True, gt=0, lt=1)]
 EVERY_STAGE = (Stage.PROMPT, Stage.ANSWER, Stage.TOOL_CALL, Stage.TEXT)
 
 

@@ -1,24 +1,41 @@
 """A policy: what is judged, at which stage, how strictly, and what happens on a violation."""
 
 import hashlib
+import re
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from auth import strict_yaml
 from models.stated_error import StatedError
 from serving.judging.conversation import Stage
-from serving.judging.hazard_rules import EVERY_STAGE, HazardRule, HazardRules
+from serving.judging.hazard_rules import EVERY_STAGE, HazardRule, HazardRules, Probability
 from serving.judging.hazards import Hazard
 
 ENFORCED = (Stage.PROMPT, Stage.ANSWER, Stage.TOOL_CALL)
 """The stages that every policy must judge; free texts are judged where it says so."""
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+
+Whole = Annotated[int, Field(strict=True)]
+Number = Annotated[float, Field(strict=True)]
+"""Neither text in quotes nor yes and no, which would be read as 1 and 0."""
+
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def _visible(text: str) -> str:
+    """A question that says something, and nothing that a terminal would act on."""
+    if not any(character.isprintable() and not character.isspace() for character in text):
+        raise ValueError("must not be blank")
+    if found := _CONTROL.search(text):
+        raise ValueError(f"must not hold the control character {found.group()!r}")
+    return text
 
 
 class Mode(StrEnum):
@@ -45,21 +62,21 @@ class Strict(BaseModel):
 class Repair(Strict):
     """How often, how long and with how many tokens a model is asked again."""
 
-    attempts: int = Field(default=1, ge=1, le=5, description="Further attempts for each choice.")
-    seconds: float = Field(default=30.0, gt=0, le=600, description="Time for all of them together.")
-    tokens: int = Field(default=1024, ge=1, le=65536, description="Tokens for all of them together.")
+    attempts: Whole = Field(default=1, ge=1, le=5, description="Further attempts for each choice.")
+    seconds: Number = Field(default=30.0, gt=0, le=600, description="Time for all of them together.")
+    tokens: Whole = Field(default=1024, ge=1, le=65536, description="Tokens for all of them together.")
 
 
 class Criterion(Strict):
     """One question that the judge is asked, in free text."""
 
     id: Identifier
-    description: str = Field(
-        min_length=1, max_length=4000, description="What violates, in the policy's words."
+    description: Annotated[str, AfterValidator(_visible)] = Field(
+        max_length=4000, description="What violates, in the policy's words."
     )
     stages: tuple[Stage, ...] = Field(default=EVERY_STAGE, min_length=1)
-    threshold: float | None = Field(
-        default=None, gt=0, lt=1, description="Probability that flags; the judge's own default when absent."
+    threshold: Probability | None = Field(
+        default=None, description="Probability that flags; the judge's own default when absent."
     )
 
 
@@ -77,22 +94,24 @@ class Policy(Strict):
         default=Reasoning.RELEASE,
         description="Whether a model's reasoning is judged and released, or dropped.",
     )
-    first_window: int = Field(default=8, ge=1, le=4096, description="Tokens gathered before the first check.")
-    least_window: int = Field(
+    first_window: Whole = Field(
+        default=8, ge=1, le=4096, description="Tokens gathered before the first check."
+    )
+    least_window: Whole = Field(
         default=4, ge=1, le=4096, description="Tokens gathered, at least, before each further check."
     )
-    window_growth: float = Field(
+    window_growth: Number = Field(
         default=1.0,
         ge=0,
         le=8,
         description="A further check waits for this share of the tokens judged so far, up to `long_window`. "
         "Each check costs the judge the end of a cache block and the question again, whatever is new.",
     )
-    long_window: int = Field(
+    long_window: Whole = Field(
         default=64, ge=1, le=4096, description="Tokens that growth makes a window wait for, at most."
     )
-    judge_timeout: float = Field(default=20.0, gt=0, le=300, description="Seconds one judge call may take.")
-    label_mass_floor: float = Field(
+    judge_timeout: Number = Field(default=20.0, gt=0, le=300, description="Seconds one judge call may take.")
+    label_mass_floor: Number = Field(
         default=0.5,
         gt=0,
         lt=1,
@@ -160,28 +179,46 @@ class PolicyError(StatedError, ValueError):
 def load_policy(path: Path) -> Policy:
     """Read one policy from a YAML file. Raises PolicyError."""
     try:
-        return Policy.model_validate(strict_yaml.load(path.read_text(encoding="utf-8")))
+        content = strict_yaml.load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise PolicyError(f"policy {path}: {error.strerror}") from error
     except yaml.YAMLError as error:
         raise PolicyError(f"policy {path}: not valid YAML: {error}") from error
+    except UnicodeDecodeError as error:
+        raise PolicyError(f"policy {path}: not in UTF-8: {error}") from error
+    if not isinstance(content, dict):
+        raise PolicyError(
+            f"policy {path}: {'is empty' if content is None else 'must be a mapping of fields'}"
+        )
+    try:
+        return Policy.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "policy"
-        raise PolicyError(f"policy {path}: {field}: {first['msg']}") from error
-    except ValueError as error:
-        # Bytes that are no UTF-8; a date that does not exist.
-        raise PolicyError(f"policy {path}: {error}") from error
+        raise PolicyError(f"policy {path}: {_sentence(error.errors()[0])}") from error
 
 
 def load_policies(folder: Path) -> dict[str, Policy]:
     """Read every `*.yaml` of a folder, by policy id. Raises PolicyError; an id defined twice is an error."""
     policies: dict[str, Policy] = {}
+    files: dict[str, Path] = {}
     for path in sorted(folder.glob("*.yaml")):
         policy = load_policy(path)
-        if policy.id in policies:
-            raise PolicyError(f"policy {path}: id {policy.id!r} is defined twice in {folder}")
+        refuse_repeated_id(policy, path, files)
         policies[policy.id] = policy
     if not policies:
         raise PolicyError(f"no policies (*.yaml) in {folder}")
     return policies
+
+
+def refuse_repeated_id(policy: Policy, path: Path, files: dict[str, Path]) -> None:
+    """Note which of `files` defines the policy's id. Raises PolicyError where another one does already."""
+    first = files.setdefault(policy.id, path)
+    if first != path:
+        raise PolicyError(f"policy {path}: id {policy.id!r} is defined twice, in {first} too")
+
+
+def _sentence(problem: Mapping[str, Any]) -> str:
+    """Field and fault. Names of fields come from the file and may be anything."""
+    names = [str(part) for part in problem["loc"]] or ["policy"]
+    field = ".".join(name if name.isprintable() else repr(name) for name in names)
+    quotes = "; write it in quotes" if problem["type"] == "string_type" else ""
+    return f"{field}: {str(problem['msg']).removeprefix('Value error, ')}{quotes}"

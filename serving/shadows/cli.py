@@ -58,9 +58,9 @@ def list_(
             str(row.number),
             _when(row),
             escape(row.tenant),
-            row.stage,
-            _said(row.judge),
-            f"{row.shadow}: {_said(row.candidate)}",
+            escape(row.stage),
+            escape(_said(row.judge)),
+            escape(f"{row.shadow}: {_said(row.candidate)}"),
         )
     CONSOLE.print(table)
 
@@ -79,14 +79,15 @@ def show(
     if as_json:
         CONSOLE.print_json(json.dumps(asdict(row)))
         return
-    table = Table("", "judge", "shadow", title=f"{row.stage} of request {row.request}, {_when(row)}")
+    table = Table("", "judge", "shadow", title=escape(f"{row.stage} of request {row.request}, {_when(row)}"))
     for name in ("judge", "digest", "outcome", "score", "label_mass", "categories"):
         table.add_row(
-            name.replace("_", " "), *(_cell(getattr(side, name)) for side in (row.judge, row.candidate))
+            name.replace("_", " "),
+            *(escape(_cell(getattr(side, name))) for side in (row.judge, row.candidate)),
         )
     CONSOLE.print(table)
     CONSOLE.print(
-        f"Tenant {escape(row.tenant)}, policy {row.policy}; {row.checks} checks of it disagreed.",
+        f"Tenant {escape(row.tenant)}, policy {escape(row.policy)}; {row.checks} checks of it disagreed.",
         highlight=False,
     )
     kept = "Its text is not kept: the tenant's content retention is 0, or over."

@@ -55,7 +55,7 @@ class _StrictLoader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Every node comes through here before anything is made of it. Sizes count what aliases repeat."""
         event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]  # the stubs lack its types
-        line = event.start_mark.line + 1
+        line = 1 + (event.start_mark.line if event.start_mark else 0)
         if isinstance(event, yaml.AliasEvent):
             node = super().compose_node(parent, index)
             self._repeat(self._sizes.get(id(node)), line)

@@ -90,7 +90,8 @@ def _answer(client: OpenAI, model: str, messages: list[dict[str, str]], max_toke
         colour = COLOURS.get(judgement["outcome"], "yellow")
         tokens, judge = judgement["tokens"], judgement["judge"]["id"]
         CONSOLE.print(
-            f"[{colour}]{escape(judgement['outcome'])}[/] [dim]by {escape(judge)}, score {judgement['score']}, "
+            f"[{colour}]{escape(judgement['outcome'])}[/] [dim]by {escape(judge)}, "
+            f"score {judgement['score']}, "
             f"{judgement['calls']} calls, {judgement['latency_ms']:.0f} ms judging, "
             f"{tokens['released']}/{tokens['generated']} tokens released[/]"
         )

@@ -100,7 +100,7 @@ def main() -> None:
 
 
 def _say(what: str, error: Exception, *, soft_wrap: bool) -> None:
-    """What an error says may come from a file: neither markup nor the code of an emoji, as in `x.jsonl:100: …`."""
+    """What an error says may come from a file: it is no markup, and the `:100:` of a line is no emoji."""
     Console(stderr=True).print(Text.assemble((what, "red"), f" {error}"), soft_wrap=soft_wrap)
 
 

@@ -45,12 +45,12 @@ def _settings(ctx: typer.Context) -> ModelsSettings:
 
 
 def _fail(error: Exception) -> typer.Exit:
-    err.print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+    err.print(f"error: {error}", style="red", highlight=False, markup=False, emoji=False, soft_wrap=True)
     return typer.Exit(1)
 
 
 def _say(console: Console, line: str) -> None:
-    console.print(line, highlight=False, markup=False, soft_wrap=True)
+    console.print(line, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def _chosen(

@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from models.schema.conversion import GgufConversion
-from models.schema.engine import EngineArguments, ReplicaResources
+from models.schema.engine import Accelerator, EngineArguments, EngineValue, ReplicaResources
 from models.schema.origin import Artefact, HubSource, PackageSource, Source
 from models.schema.strict import Identifier, InsidePath, Strict, Version
 
@@ -89,6 +89,11 @@ class ModelEntry(Strict):
             for part in artefact.parts:
                 if part.distribution not in known:
                     raise ValueError(f"artefact {artefact.path!r} names the unknown {part.distribution!r}")
+
+    def engine_args(self, accelerator: Accelerator) -> dict[str, EngineValue]:
+        """Arguments for vLLM's AsyncEngineArgs, `max_model_len` among them: what is judged is cut to it."""
+        chosen = self.engine.cpu if accelerator == "cpu" else self.engine.gpu
+        return {"max_model_len": self.context_length, **self.engine.common, **chosen}
 
     @property
     def pinned(self) -> bool:

@@ -23,15 +23,8 @@ class PreparedModel:
 
     def engine_args(self, accelerator: Accelerator) -> dict[str, object]:
         """Keyword arguments for vLLM's AsyncEngineArgs on this accelerator."""
-        engine = self.entry.engine
-        chosen = engine.cpu if accelerator == "cpu" else engine.gpu
-        return {
-            "model": str(self.path),
-            "served_model_name": [self.entry.id],
-            "max_model_len": self.entry.context_length,
-            **engine.common,
-            **chosen,
-        }
+        named = {"model": str(self.path), "served_model_name": [self.entry.id]}
+        return {**named, **self.entry.engine_args(accelerator)}
 
     def resources(self, accelerator: Accelerator) -> Resources:
         """What one replica reserves on this accelerator."""

@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from models.stated_error import StatedError
+from models.training.file_names import distinct_names, stems
 
 
 class DataError(StatedError, ValueError):
@@ -39,8 +40,11 @@ class Row(BaseModel):
         return self
 
 
-def read_rows(path: Path) -> Iterator[Row]:
-    """Yield the rows of one file. Raises DataError with the line that is wrong."""
+def read_rows(path: Path, name: str | None = None) -> Iterator[Row]:
+    """Yield the rows of one file. A row that does not name its `file` gets `name`, or the path's stem.
+
+    Raises DataError with the line that is wrong.
+    """
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
@@ -49,7 +53,9 @@ def read_rows(path: Path) -> Iterator[Row]:
         if not line.strip():
             continue
         try:
-            yield Row.model_validate({"file": path.stem, **json.loads(line.decode())})
+            yield Row.model_validate(
+                {"file": path.stem if name is None else name, **json.loads(line.decode())}
+            )
         except ValidationError as error:
             wrong = "; ".join(
                 f"{'.'.join(map(str, one['loc'])) or 'row'}: {one['msg']}" for one in error.errors()
@@ -61,11 +67,26 @@ def read_rows(path: Path) -> Iterator[Row]:
             raise DataError(f"{path}:{number}: not JSON in UTF-8: {error}") from error
 
 
-def read_all(paths: Iterable[Path]) -> list[Row]:
-    """Rows of several files, in the order of the paths."""
-    return [row for path in paths for row in read_rows(path)]
+def read_all(paths: Sequence[Path]) -> list[Row]:
+    """Rows of several files, in the order of the paths; those called the same get their folders' names too.
+
+    Raises DataError, also for a file that is given twice: its rows would count double.
+    """
+    for number, path in enumerate(paths):
+        if any(_same(path, other) for other in paths[:number]):
+            raise DataError(f"{path}: this file is given twice")
+    names = stems(distinct_names(paths))
+    return [row for path, name in zip(paths, names, strict=True) for row in read_rows(path, name)]
 
 
-def digests(paths: Iterable[Path]) -> dict[str, str]:
-    """sha256 of each file by name."""
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+def digests(paths: Sequence[Path]) -> dict[str, str]:
+    """sha256 of each file by name, with folders where two are called the same."""
+    named = zip(distinct_names(paths), paths, strict=True)
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in named}
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False  # said where it is read

@@ -81,17 +81,15 @@ def show(
         return
     table = Table("", "judge", "shadow", title=escape(f"{row.stage} of request {row.request}, {_when(row)}"))
     for name in ("judge", "digest", "outcome", "score", "label_mass", "categories"):
-        table.add_row(
-            name.replace("_", " "),
-            *(escape(_cell(getattr(side, name))) for side in (row.judge, row.candidate)),
-        )
+        cells = (escape(_cell(getattr(side, name))) for side in (row.judge, row.candidate))
+        table.add_row(name.replace("_", " "), *cells)
     CONSOLE.print(table)
     CONSOLE.print(
         f"Tenant {escape(row.tenant)}, policy {escape(row.policy)}; {row.checks} checks of it disagreed.",
         highlight=False,
     )
     kept = "Its text is not kept: the tenant's content retention is 0, or over."
-    CONSOLE.print(kept if row.text is None else row.text, markup=False, highlight=False)
+    CONSOLE.print(kept if row.text is None else row.text, markup=False, emoji=False, highlight=False)
 
 
 def _disagreements(ctx: typer.Context) -> Disagreements:

@@ -9,6 +9,7 @@ import typer
 
 import models.training.cli
 from models.settings import ModelsSettings
+from models.stated_error import StatedError
 
 if TYPE_CHECKING:
     from serving.judging.evaluation.backends import Backend, JudgeModel
@@ -24,6 +25,10 @@ BackendOption = Annotated[str, typer.Option(help="transformers or vllm.")]
 
 DEFAULT_JUDGE = "gemma-3-270m-judge"
 _POLICIES = Path(__file__).parents[2] / "policies"
+
+
+class Undecided(StatedError):  # noqa: N818 - says what is the case
+    """There is no verdict to explain; the message says why."""
 
 
 class HasModelsSettings(Protocol):
@@ -61,6 +66,7 @@ def evaluate(  # noqa: PLR0917 - typer passes every option by name
     """
     from rich import progress  # noqa: PLC0415 - keeps `mizan --help` fast
     from rich.console import Console  # noqa: PLC0415 - keeps `mizan --help` fast
+    from rich.markup import escape  # noqa: PLC0415 - keeps `mizan --help` fast
 
     from models.training.rows import DataError, digests, read_all  # noqa: PLC0415 - keeps `mizan --help` fast
     from serving.judging.evaluation import html, report  # noqa: PLC0415 - keeps `mizan --help` fast
@@ -73,13 +79,15 @@ def evaluate(  # noqa: PLR0917 - typer passes every option by name
     for path in (json_file, html_file, rows_file):
         if path is not None and not path.parent.is_dir():
             raise typer.BadParameter(f"{path}: there is no folder {path.parent}")
+        if path is not None and path.is_dir():
+            raise typer.BadParameter(f"{path} is a folder, not a file to write")
     rows = sample(read_all(data), limit)
     if not rows:
         raise DataError(f"no row with a label (safe or unsafe) in {', '.join(map(str, data))}")
     chosen, rules = [_model(ctx, judge, family) for judge in judges or [DEFAULT_JUDGE]], _policy(policy)
 
     async def run(model: JudgeModel, bar: progress.Progress) -> list[Judged]:
-        task = bar.add_task(model.id, total=len(rows))
+        task = bar.add_task(escape(model.id), total=len(rows))
         async with open_judge(model, _backend(backend)) as opened:
             return await judge_rows(
                 opened, rules, rows, concurrency=concurrency, done=lambda: bar.advance(task)
@@ -109,7 +117,13 @@ def evaluate(  # noqa: PLR0917 - typer passes every option by name
     if rows_file is not None:
         lines = (
             json.dumps(
-                {"judge": evaluation.judge, "id": one.row.id, "score": one.score, "flagged": one.flagged}
+                {
+                    "judge": evaluation.judge,
+                    "file": one.row.file,
+                    "id": one.row.id,
+                    "score": one.score,
+                    "flagged": one.flagged,
+                }
             )
             for evaluation, judged in evaluated
             for one in judged
@@ -137,6 +151,7 @@ def explain(  # noqa: PLR0917 - typer passes every option by name
     from serving.judging.evaluation.checks import check_of  # noqa: PLC0415 - keeps `mizan --help` fast
     from serving.judging.evaluation.explain import Explanation  # noqa: PLC0415 - keeps `mizan --help` fast
     from serving.judging.evaluation.explain import explain as why  # noqa: PLC0415 - keeps `mizan --help` fast
+    from serving.judging.protocols import JudgeError  # noqa: PLC0415 - keeps `mizan --help` fast
 
     kinds = {"prompt": "prompt", "answer": "response", "text": "comment"}
     if stage not in kinds:
@@ -163,7 +178,10 @@ def explain(  # noqa: PLR0917 - typer passes every option by name
         async with open_judge(model, "transformers") as opened:
             return await why(opened, rules, check_of(row))
 
-    explanation = asyncio.run(run())
+    try:
+        explanation = asyncio.run(run())
+    except JudgeError as error:
+        raise Undecided(f"the judge cannot decide: {error}") from error
     verdict, finding = explanation.verdict, explanation.verdict.findings[0]
     if as_json:
         words = [{"text": word.text, "weight": word.weight} for word in explanation.words]
@@ -200,34 +218,14 @@ def _policy(path: Path | None) -> "Policy":
 
 def _model(ctx: typer.Context, judge: str, family: str) -> "JudgeModel":
     from models.catalog import load_catalog  # noqa: PLC0415 - keeps `mizan --help` fast
-    from models.locate import inspect  # noqa: PLC0415 - keeps `mizan --help` fast
-    from serving.judging.evaluation.backends import JudgeModel  # noqa: PLC0415 - keeps `mizan --help` fast
+    from serving.judging.evaluation.chosen import of_catalog, of_folder  # noqa: PLC0415 - keeps `mizan --help` fast
 
     folder = Path(judge)
-    if folder.is_dir():
-        if not (folder / "config.json").is_file():
-            raise typer.BadParameter(f"{folder} holds no model: there is no config.json in it")
-        arguments = {"model": str(folder), "served_model_name": [folder.name], "max_model_len": 4096}
-        return JudgeModel(folder.name, folder, family, "", (), {**arguments, **_CPU})
     holder: HasModelsSettings | None = ctx.obj
     settings = holder.models if holder is not None else ModelsSettings()
-    entry = load_catalog(settings).get(judge)
-    prepared = inspect(entry, settings)
-    return JudgeModel(
-        id=entry.id,
-        folder=prepared.path,
-        family=entry.family or family,
-        digest=prepared.digest,
-        lineage=entry.lineage,
-        arguments=dict(prepared.engine_args("cpu")),
-    )
-
-
-_CPU = {
-    "dtype": "bfloat16",
-    "enforce_eager": True,
-    "block_size": 32,
-    "kv_cache_memory_bytes": 512 << 20,
-    "max_num_seqs": 16,
-    "enable_prefix_caching": True,
-}
+    catalog = load_catalog(settings)
+    if not folder.is_dir():
+        return of_catalog(catalog.get(judge), family, settings)
+    if not (folder / "config.json").is_file():
+        raise typer.BadParameter(f"{folder} holds no model: there is no config.json in it")
+    return of_folder(folder, family, catalog)

@@ -21,10 +21,10 @@ _Waiting = tuple[Question, Fitted, asyncio.Future[LabelScores]]
 class TransformersScorer:
     """Scores on the CPU, all questions that wait at one time in batches of similar length.
 
-    `limit` is the judge's context, `batch_tokens` the size of a batch, both in tokens.
+    `limit` is the judge's context as it is served, `batch_tokens` the size of a batch, both in tokens.
     """
 
-    def __init__(self, folder: Path, limit: int = 4096, batch_tokens: int = 2000) -> None:
+    def __init__(self, folder: Path, limit: int, batch_tokens: int = 2000) -> None:
         self._encoder = PromptEncoder(AutoTokenizer.from_pretrained(folder, local_files_only=True))
         self._model: Any = load_base(folder).eval()
         self._limit = limit

@@ -3,12 +3,17 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from serving.judging.conversation import Stage
 from serving.judging.hazards import Hazard, hazard_named
 
 Probability = Annotated[float, Field(strict=True, gt=0, lt=1)]
+Thresholds = Annotated[
+    Annotated[Probability, Tag("all stages")] | Annotated[dict[Stage, Probability], Tag("by stage")],
+    # Else what is wrong would be said of both, beginning with the one that nobody meant.
+    Discriminator(lambda given: "by stage" if isinstance(given, Mapping) else "all stages"),
+]
 EVERY_STAGE = (Stage.PROMPT, Stage.ANSWER, Stage.TOOL_CALL, Stage.TEXT)
 
 
@@ -17,7 +22,7 @@ class HazardRule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    threshold: Probability | dict[Stage, Probability] | None = Field(
+    threshold: Thresholds | None = Field(
         default=None,
         description="Probability that violates, for all stages or stage by stage; the judge's own if absent.",
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from benchmarks.errors import InvalidScenarioError
 
@@ -81,7 +81,9 @@ def read_scenario(name: str) -> ScenarioFile:
         )
     try:
         return ScenarioFile.model_validate(yaml.safe_load(path.read_text("utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+    except RecursionError as error:
+        raise InvalidScenarioError(f"prompt set {name}: nested too deeply") from error
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise InvalidScenarioError(f"prompt set {name}: {error}") from error
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 
 class Strict(BaseModel):
@@ -23,5 +23,8 @@ def read_model(kind: type[Model], path: Path, wrong: type[ValueError]) -> Model:
         return kind.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise wrong(f"{what} {path}: {error.strerror}") from error
-    except (yaml.YAMLError, ValidationError) as error:
+    except RecursionError as error:
+        raise wrong(f"{what} {path}: nested too deeply") from error
+    except (yaml.YAMLError, ValueError) as error:
+        # A wrong field, bytes that are no UTF-8, a date that does not exist.
         raise wrong(f"{what} {path}: {error}") from error

@@ -99,6 +99,7 @@ def test_bad_edit_keeps_the_last_valid_content(edit: str | None, path: Path, clo
         ),
         ("tenants: []\noperators: [{id: op, scopes: [chat]}]", "op may have the scopes"),
         ("tenants: !!python/object/apply:os.getcwd []", "could not determine a constructor"),
+        ("tenants: " + "[" * 3000, "nested more than 64 levels deep"),
     ],
 )
 def test_invalid_files_name_the_problem(content: str, message: str, path: Path) -> None:

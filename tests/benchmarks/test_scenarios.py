@@ -46,6 +46,8 @@ def test_only_long_ones() -> None:
 def test_sets_that_cannot_be_read(tmp_path: Path) -> None:
     bad = tmp_path / "bad.yaml"
     bad.write_text("name: x\nprompts: []\n")
-    for name in ("nothing", str(bad), str(tmp_path / "missing.yaml"), "../x"):
+    deep = tmp_path / "deep.yaml"
+    deep.write_text("[" * 3000)
+    for name in ("nothing", str(bad), str(deep), str(tmp_path / "missing.yaml"), "../x"):
         with pytest.raises(InvalidScenarioError):
             read_scenario(name)

@@ -85,3 +85,20 @@ def test_production_refuses_an_unpinned_model_and_says_what_to_do(own: ModelsSet
     result = mizan_models(production, "prepare", "qwen3guard-gen-0.6b")
     assert result.exit_code == 1
     assert "--pin qwen3guard-gen-0.6b" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["list", "verify"])
+def test_what_a_catalog_holds_is_no_markup(own: ModelsSettings, tiny: Tiny, command: str) -> None:
+    assert own.catalog_dir is not None
+    tiny.document["licence"]["name"] = "[/red]"
+    tiny.write(own.catalog_dir / "tiny.yaml")
+    assert mizan_models(own, command).exit_code == 0
+
+
+@pytest.mark.parametrize("text", ["id: " + "[" * 3000, "version: 2024-13-45"])
+def test_a_catalog_file_that_cannot_be_read_is_named(own: ModelsSettings, text: str) -> None:
+    assert own.catalog_dir is not None
+    (own.catalog_dir / "[wrong].yaml").write_text(text)
+    result = mizan_models(own, "list")
+    assert result.exit_code == 1
+    assert f"error: {own.catalog_dir}/[wrong].yaml: " in result.output

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
+from models.stated_error import StatedError
 from models.training import pipeline
 from models.training.average import AverageError, average
 from models.training.cli import STAGES, app
@@ -103,7 +104,8 @@ def test_what_cannot_be_averaged_is_said_in_one_line(tmp_path: Path) -> None:
     one = adapter(tmp_path / "one", torch.zeros(2, 1), torch.zeros(1, 2))
     result = CliRunner().invoke(app, ["average", str(one), "--out", str(tmp_path / "out")])
     assert result.exit_code == 1
-    assert result.output.strip() == "an average needs two adapters or more"
+    assert isinstance(result.exception, StatedError)
+    assert str(result.exception) == "an average needs two adapters or more"
 
 
 def test_stages_that_have_no_mean_are_refused_before_they_are_trained(

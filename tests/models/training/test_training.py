@@ -44,6 +44,14 @@ def test_only_the_projects_own_words_are_trusted() -> None:
     assert parts[0].text.startswith("<bos>")
 
 
+@pytest.mark.parametrize("text", ["[" * 3000, "name: 2024-13-45", "[", "name: t\nmix: 3"])
+def test_a_recipe_that_cannot_be_read_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(text)
+    with pytest.raises(RecipeError, match=r"r\.yaml: "):
+        load_recipe(path)
+
+
 def test_a_wrong_line_is_named(tmp_path: Path) -> None:
     path = tmp_path / "d.jsonl"
     path.write_text('{"id": "1", "lang": "en", "kind": "prompt", "text": "x", "label": "safe"}\n{"id": 2}\n')

@@ -43,6 +43,15 @@ def test_a_disagreement_is_listed_and_shown(state: Path) -> None:
     assert json.loads(run("show", "1", "--json")[1])["candidate"]["outcome"] == "flagged"
 
 
+def test_what_is_recorded_is_no_markup(state: Path) -> None:
+    Disagreements(state).add(comparison(request="[/r]", text="[/red] line :100:"), "[/r]", 3)
+    assert run("list")[0] == 0
+    code, shown = run("show", "1")
+    assert code == 0
+    assert "[/r]" in shown
+    assert "[/red] line :100:" in shown
+
+
 def test_what_is_not_kept_is_not_shown(state: Path) -> None:
     Disagreements(state).add(comparison(), "r1", 0)
     assert "not kept" in run("show", "1")[1]

@@ -20,7 +20,7 @@ from serving.errors import RequestError, as_request_error, error_response
 from serving.http_metrics import HttpMetrics, require_metrics_token
 from serving.judgements.routes import judgement_of
 from serving.judging.protocols import EngineError
-from serving.moderation import moderated
+from serving.moderations.routes import moderated
 from serving.openai_api import parse_chat_request
 from serving.quarantine.routes import supervision
 from serving.readiness import reason_of

@@ -218,6 +218,7 @@ def build(
     *,
     script: Script | None = None,
     judge: Script | Model | None = None,
+    family: str = "yes_no",
     engine: Model | None = None,
     policy: Mapping[str, Any] | None = None,
     limits: LimitStore | None = None,
@@ -226,13 +227,13 @@ def build(
     quarantine: Quarantine | None = None,
     **settings: Any,
 ) -> Stack:
-    """Put a gateway together. `policy` changes every policy, `limits` is where usage is counted, `overload`
-    when the judge counts as busy, `quarantine` knows who is shut out, `settings`
+    """Put a gateway together. `family` is the judge's, `policy` changes every policy, `limits` is where usage
+    is counted, `overload` when the judge counts as busy, `quarantine` knows who is shut out, `settings`
     changes the gateway's settings."""
     native = engine or Model(script or Script())
     judge_model = judge if isinstance(judge, Model) else Model(judge or Script(judge=SCORES))
     scorer = GatheringScorer(judge_model.score, 4)
-    template_judge = TemplateJudge(template_of("yes_no"), scorer, "simulated-judge", "0" * 64)
+    template_judge = TemplateJudge(template_of(family), scorer, "simulated-judge", "0" * 64)
     guarded = GuardedJudge(template_judge, overload or OverloadSettings())
     watched = WatchedJudge(guarded)
     policies = {

@@ -1,57 +1,29 @@
 """`POST /v1/moderations`: an application has its own texts judged by the tenant's policy.
 
-Source: the OpenAI API reference, `POST /v1/moderations`. Categories are the policy's and the judge's own.
+Source: the OpenAI API reference, `POST /v1/moderations`.
 """
 
 import asyncio
 import uuid
-from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
-from pydantic import Field, ValidationError
 
 from serving.admission import policy_of, read_body
 from serving.errors import RequestError
 from serving.judging.asking import ask
 from serving.judging.conversation import Check, Stage
-from serving.judging.judgement import Judgement
 from serving.judging.policy import Policy
 from serving.judging.protocols import Judge
 from serving.judging.verdict import Outcome, Verdict
-from serving.openai_api import MOST_ERRORS, refusal_of
+from serving.moderations.request import ModerationRequest, parse_moderation_request
+from serving.moderations.results import result_of
 from serving.presence import while_connected
 from serving.services import Caller, Services
-from serving.strict import Strict
 
-MOST_TEXTS = 32
 TEXTS_AT_ONCE = 4
 """Texts of one request that the judge is asked about at a time: answers under way come between them."""
-
-
-class ModerationRequest(Strict):
-    """The texts to be judged. `model` may name the judge, and nothing else."""
-
-    input: str | Annotated[list[str], Field(min_length=1, max_length=MOST_TEXTS)]
-    model: str | None = Field(default=None, max_length=256)
-
-    @property
-    def texts(self) -> Sequence[str]:
-        return [self.input] if isinstance(self.input, str) else self.input
-
-
-def parse_moderation_request(body: bytes) -> ModerationRequest:
-    """Parse a request body. Raises RequestError 400 that names the field."""
-    try:
-        return ModerationRequest.model_validate_json(body)
-    except ValidationError as error:
-        if error.error_count() <= MOST_ERRORS and any(
-            detail["loc"][:1] == ("input",) for detail in error.errors()
-        ):
-            message = f"input must be a text, or a list of 1 to {MOST_TEXTS} texts."
-            raise RequestError(400, message, code="invalid_value", param="input") from None
-        raise refusal_of(error) from None
 
 
 async def moderated(request: Request, services: Services, who: Caller) -> JSONResponse:
@@ -73,8 +45,8 @@ async def moderated(request: Request, services: Services, who: Caller) -> JSONRe
 
 
 def require_judge(request: ModerationRequest, judge: Judge) -> None:
-    """Raise RequestError 404 where the request names another judge."""
-    if request.model not in {None, judge.id}:
+    """Raise RequestError 404 where the request names another judge. OpenAI's names stand for the judge."""
+    if not request.names(judge.id):
         raise RequestError(404, "There is no such judge.", code="model_not_found", param="model")
 
 
@@ -107,23 +79,5 @@ async def moderate(
     return {
         "id": f"modr-{uuid.uuid4().hex}",
         "model": judge.id,
-        "results": [_result(verdict, policy) for verdict in verdicts],
-    }
-
-
-def _result(verdict: Verdict, policy: Policy) -> dict[str, Any]:
-    judgement = Judgement(policy, verdict)
-    judgement.count(verdict)
-    flags: dict[str, bool] = {}
-    scores: dict[str, float] = {}
-    for finding in verdict.findings:
-        name = finding.category or finding.criterion
-        flags[name] = flags.get(name, False) or finding.flagged
-        scores[name] = max(scores.get(name, 0.0), finding.score)
-    return {
-        "flagged": verdict.outcome is Outcome.FLAGGED,
-        "categories": flags,
-        "category_scores": scores,
-        "category_applied_input_types": {name: ["text"] for name in flags},
-        "judgement": judgement.public(),
+        "results": [result_of(verdict, policy) for verdict in verdicts],
     }

@@ -107,6 +107,16 @@ def test_models_are_listed(sdk: OpenAI, stack: Stack) -> None:
     assert [model.id for model in sdk.models.list()] == [stack.model]
 
 
+def test_texts_are_moderated_under_openai_s_model_name(sdk: OpenAI, stack: Stack) -> None:
+    moderation = sdk.moderations.create(input=[HARMFUL, SAFE, ""], model="omni-moderation-latest")
+    assert moderation.model == stack.context.settings.judge.model
+    assert [result.flagged for result in moderation.results] == [True, False, False]
+    for result in moderation.results:
+        assert result.categories.illicit_violent is False, "this judge can't tell"
+        assert (result.model_extra or {})["scored_categories"] == []
+        assert "harmful-text" in (result.category_scores.model_extra or {})
+
+
 def test_a_prompt_over_the_context_is_the_clients_error(stack: Stack) -> None:
     response = stack.ask("phosphate " * 30_000)
     assert response.status_code == 400

@@ -204,8 +204,10 @@ async def test_an_operator_may_not_moderate(make_stack: MakeStack) -> None:
     assert (await moderated(make_stack(), {"input": "x"}, "mizan-operator")).status_code == 403
 
 
-@pytest.fixture
-def client(make_stack: MakeStack, serve: Callable[[Stack], str]) -> Iterator[OpenAI]:
+@pytest.fixture(params=[False, True], ids=["as-it-comes", "validating"])
+def client(
+    make_stack: MakeStack, serve: Callable[[Stack], str], request: pytest.FixtureRequest
+) -> Iterator[OpenAI]:
     """The stock SDK and a judge that is asked about hate and self-harm."""
     hazards = {Hazard.HATE: HazardRule(), Hazard.SELF_HARM: HazardRule(threshold=0.99)}
     stack = make_stack(judge=JUDGE, policy={"hazards": hazards, "criteria": ()})
@@ -214,7 +216,7 @@ def client(make_stack: MakeStack, serve: Callable[[Stack], str]) -> Iterator[Ope
         api_key=stack.issuer.token("khouribga-assistant"),
         max_retries=0,
         http_client=DefaultHttpxClient(trust_env=False),
-        _strict_response_validation=True,
+        _strict_response_validation=request.param,
     ) as client:
         yield client
 
@@ -237,6 +239,7 @@ def test_the_sdk_moderates(client: OpenAI, given: Any, flagged: list[bool]) -> N
         assert 0 < result.category_scores.self_harm < 0.99
         assert result.category_scores.sexual_minors == 0
         assert result.category_applied_input_types.illicit_violent == ["text"]
+        assert "suicide_and_self_harm" in (result.category_scores.model_extra or {})
         assert (result.model_extra or {})["scored_categories"] == ["hate", "self-harm"]
 
 

@@ -65,7 +65,9 @@ _TASKS = {
 _SENTENCE = re.compile(r"(?<=[.!?؟…\n])\s+")
 
 
-def compose_documents(rows: Sequence[Example], count: int, hidden: float, rng: random.Random) -> list[Example]:
+def compose_documents(
+    rows: Sequence[Example], count: int, hidden: float, rng: random.Random
+) -> list[Example]:
     """`count` windows made of `rows`, a share `hidden` of them with a harmful row of the same kind inside.
 
     Three of six are requests, one is an answer, one a text, and one is a short request, harmful or not,

@@ -111,7 +111,9 @@ class Recipe(Strict):
     @property
     def digest(self) -> str:
         """sha256 of all fields; one that a recipe leaves out and that came later does not count."""
-        unused = {name for name in ("lexicons", "documents", "pairs", "hazard_weight") if not getattr(self, name)}
+        unused = {
+            name for name in ("lexicons", "documents", "pairs", "hazard_weight") if not getattr(self, name)
+        }
         return hashlib.sha256(self.model_dump_json(exclude=unused).encode()).hexdigest()
 
 

@@ -36,7 +36,7 @@ class TemplateJudge:
         findings, replies = await self._read(answers[: len(questions)], check, policy)
         if whole is not None:
             further, others = await self._read(answers[len(questions) :], whole, policy)
-            findings, replies = worse(findings, further), replies + others
+            findings, replies = worse(findings, further, policy.label_mass_floor), replies + others
         outcome, reason = decide(findings, policy.label_mass_floor)
         blocking = [finding for finding in findings if finding.blocks] or findings
         worst = max(blocking, key=lambda finding: finding.score - finding.threshold)
@@ -97,21 +97,19 @@ class TemplateJudge:
         return self._template.refined(findings, replies, answers, policy), replies + answers
 
 
-def worse(some: Sequence[Finding], others: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Each kind of finding once, as it was found worse; of what cannot be compared (NaN) both stay."""
-    kept: dict[tuple[str, str | None, bool], list[Finding]] = {}
+def worse(some: Sequence[Finding], others: Sequence[Finding], floor: float) -> tuple[Finding, ...]:
+    """Each kind of finding once, as it was found worse; a doubtful one besides, as doubt outweighs a pass."""
+    kept: dict[tuple[str, str | None, bool, bool], Finding] = {}
     for finding in (*some, *others):
-        alike = kept.setdefault((finding.criterion, finding.category, finding.blocks), [])
-        beaten = [one for one in alike if _covers(finding, one)]
-        if not any(_covers(one, finding) for one in alike):
-            alike[:] = [one for one in alike if one not in beaten] + [finding]
-    return tuple(finding for alike in kept.values() for finding in alike)
+        key = (finding.criterion, finding.category, finding.blocks, _is_sound(finding, floor))
+        known = kept.get(key)
+        if known is None or finding.score - finding.threshold > known.score - known.threshold:
+            kept[key] = finding
+    return tuple(kept.values())
 
 
-def _covers(one: Finding, other: Finding) -> bool:
-    """Whether deciding by `one` alone is at least as strict: no less flagged, no surer."""
-    over, under = one.score - one.threshold, other.score - other.threshold
-    return over >= under and one.label_mass <= other.label_mass
+def _is_sound(finding: Finding, floor: float) -> bool:
+    return 0.0 <= finding.score <= 1.0 and 0.0 <= finding.threshold <= 1.0 and finding.label_mass >= floor
 
 
 def decide(findings: Sequence[Finding], floor: float) -> tuple[Outcome, str | None]:
@@ -120,9 +118,7 @@ def decide(findings: Sequence[Finding], floor: float) -> tuple[Outcome, str | No
     Doubt is a score or threshold outside 0 to 1 (NaN included), or labels that hold less than `floor` of the
     probability.
     """
-    sound = [
-        f for f in findings if 0.0 <= f.score <= 1.0 and 0.0 <= f.threshold <= 1.0 and f.label_mass >= floor
-    ]
+    sound = [finding for finding in findings if _is_sound(finding, floor)]
     if any(finding.flagged and finding.blocks for finding in sound):
         return Outcome.FLAGGED, None
     if len(sound) < len(findings) or not findings:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from serving.judging.calibration import Calibration, CalibrationError, load_calibration
 from serving.judging.conversation import Check, Message, Stage
-from serving.judging.judge import TemplateJudge, decide
+from serving.judging.judge import TemplateJudge, decide, worse
 from serving.judging.policy import Criterion, Policy
 from serving.judging.prompt import LabelScores, Question
 from serving.judging.protocols import JudgeError
@@ -147,3 +147,81 @@ def test_a_calibration_that_would_never_flag_is_refused(text: str, tmp_path: Pat
 def test_a_judge_without_calibration_flags_from_one_half(tmp_path: Path) -> None:
     assert load_calibration(tmp_path) == Calibration()
     assert Calibration().threshold(Stage.ANSWER) == 0.5
+
+
+CONVERSATION = (
+    Message("system", "You help."),
+    Message("user", "how would one"),
+    Message("assistant", "Go on."),
+    Message("tool", "a result"),
+    Message("user", "open the valve unseen?"),
+)
+
+
+class Hearing:
+    """A scorer that finds harm where one question holds all these words, and remembers what it was asked."""
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+        self.calls: list[list[str]] = []
+
+    async def score(self, questions: Sequence[Question]) -> Sequence[LabelScores]:
+        texts = ["".join(s.text for s in question.segments if s.splittable) for question in questions]
+        self.calls.append(texts)
+        return [LabelScores((scores(0.9 if all(w in text for w in self.words) else 0.1),)) for text in texts]
+
+
+def asked(
+    conversation: tuple[Message, ...], *words: str, stage: Stage = Stage.PROMPT
+) -> tuple[Verdict, Hearing]:
+    hearing = Hearing(*words)
+    judge = TemplateJudge(YesNo(), hearing, "judge", "digest")
+    return run(judge.judge(Check(stage, conversation, "an answer"), rules())), hearing
+
+
+def test_a_request_spread_over_turns_is_found() -> None:
+    verdict, hearing = asked(CONVERSATION, "how would one", "open the valve")
+    assert verdict.outcome is Outcome.FLAGGED
+    assert verdict.categories == ("c0",)
+    assert len(hearing.calls) == 1, "both questions go in one call"
+
+
+def test_a_request_that_was_left_standing_is_found_though_the_last_turn_is_harmless() -> None:
+    conversation = (*CONVERSATION, Message("assistant", "No."), Message("user", "thanks, go on"))
+    assert asked(conversation, "open the valve")[0].outcome is Outcome.FLAGGED
+    assert asked(conversation, "an explosive")[0].passed
+
+
+def test_what_was_asked_is_judged_as_one_text_without_what_was_answered() -> None:
+    _, hearing = asked(CONVERSATION)
+    last, whole = hearing.calls[0]
+    assert last == "open the valve unseen?"
+    assert whole == "how would one\n\na result\n\nopen the valve unseen?"
+
+
+@pytest.mark.parametrize(
+    ("stage", "conversation"),
+    [(Stage.PROMPT, CONVERSATION[:2]), (Stage.ANSWER, CONVERSATION), (Stage.TOOL_CALL, CONVERSATION)],
+)
+def test_there_is_one_question_where_nothing_was_asked_before(
+    stage: Stage, conversation: tuple[Message, ...]
+) -> None:
+    _, hearing = asked(conversation, stage=stage)
+    assert [len(call) for call in hearing.calls] == [1]
+
+
+@given(findings, findings, st.floats(0.01, 0.99))
+def test_of_two_readings_the_stricter_one_decides(
+    some: list[Finding], others: list[Finding], floor: float
+) -> None:
+    assert decide(worse(some, others, floor), floor) == decide([*some, *others], floor)
+
+
+def test_what_is_found_twice_is_reported_once_as_it_was_worse() -> None:
+    less = Finding("harm", score=0.2, label_mass=0.9, threshold=0.5)
+    more = Finding("harm", score=0.7, label_mass=0.9, threshold=0.5)
+    other = Finding("other", score=0.1, label_mass=0.9, threshold=0.5)
+    unsure = Finding("harm", score=0.9, label_mass=0.1, threshold=0.5)
+    assert worse([less, other], [more, other], 0.5) == (more, other)
+    assert worse([more], [less], 0.5) == (more,)
+    assert worse([more], [unsure], 0.5) == (more, unsure)

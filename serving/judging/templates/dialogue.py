@@ -1,10 +1,11 @@
 """A conversation as segments, the way most families want it: a name before each turn, a gap after it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 
 from serving.judging.conversation import Check, Message, Role, Stage
 from serving.judging.prompt import Segment
-from serving.judging.templates.quoting import quoted
+from serving.judging.templates.quoting import Structure, quoted
 
 
 def judged_turns(check: Check) -> tuple[tuple[Message, ...], Message]:
@@ -43,27 +44,30 @@ def transcript(
     check: Check,
     names: Mapping[Role, str],
     gap: str,
-    marks: Collection[str] = (),
-    words: Collection[str] = (),
+    structure: Structure,
 ) -> tuple[Segment, ...]:
     """Every turn as `name: text` with `gap` after it; the texts untrusted, the judged one splittable.
 
     Every turn is there: one whose role `names` lacks (system, developer, tool) goes by the user's name.
-    `marks` and `words` are the prompt's other plain-text structure, which a text can forge no more than it
-    can a turn.
+    `structure` is the prompt's other plain text, which a text can forge no more than it can a turn.
     """
     context, judged = judged_turns(check)
-    turns = {*names.values(), *words}
+    structure = within(structure, names)
     segments: list[Segment] = []
     for message in context:
         segments += [
             Segment(f"{names.get(message.role, names['user'])}: ", trusted=True),
-            Segment(quoted(message.text, turns, marks), elastic=True),
+            Segment(quoted(message.text, structure), elastic=True),
             Segment(gap, trusted=True),
         ]
     segments += [
         Segment(f"{names.get(judged.role, names['user'])}: ", trusted=True),
-        Segment(quoted(judged.text, turns, marks), splittable=True),
+        Segment(quoted(judged.text, structure), splittable=True),
         Segment(gap, trusted=True),
     ]
     return tuple(segments)
+
+
+def within(structure: Structure, names: Mapping[Role, str]) -> Structure:
+    """The structure of a prompt whose turns have these names."""
+    return replace(structure, names=(*dict.fromkeys(names.values()), *structure.names))

@@ -1,7 +1,9 @@
 """Llama Guard 3 and 4 (Meta).
 
 Prompt: the model cards' format, https://www.llama.com/docs/model-cards-and-prompt-formats/llama-guard-3/
-and /llama-guard-4/. The card lets categories be left out: only those that the policy asks about are there.
+and /llama-guard-4/. Llama Guard 4's task stands in a `user` turn too, in Llama 4's tokens and with one word
+more ("according to our"), as its processor's chat template prints it (llama_guard_4.ipynb in
+https://github.com/huggingface/huggingface-llama-recipes). The card lets categories be left out: only those that the policy asks about are there.
 One answer is on all categories in the prompt, so that hazards with different thresholds are asked in
 questions of their own. The answer opens with two newlines, which are part of the prompt here, so that the one
 decoded token is `safe` or `unsafe`. The model names the category in the line after it; that is asked only
@@ -18,6 +20,7 @@ from serving.judging.prompt import Question, Segment
 from serving.judging.templates.bars import Bar, bars
 from serving.judging.templates.base import Reply, Scope
 from serving.judging.templates.dialogue import is_answer, transcript
+from serving.judging.templates.quoting import Structure
 from serving.judging.templates.reading import found, likeliest, worst_piece
 from serving.judging.verdict import Finding
 
@@ -39,26 +42,36 @@ _NAMES = {
     "S13": "Elections",
     "S14": "Code Interpreter Abuse",
 }
-_MARKS = (
-    "<BEGIN UNSAFE CONTENT CATEGORIES>",
-    "<END UNSAFE CONTENT CATEGORIES>",
-    "<BEGIN CONVERSATION>",
-    "<END CONVERSATION>",
+_STRUCTURE = Structure(
+    marks=(
+        "<BEGIN UNSAFE CONTENT CATEGORIES>",
+        "<END UNSAFE CONTENT CATEGORIES>",
+        "<BEGIN CONVERSATION>",
+        "<END CONVERSATION>",
+    ),
+    lines=(
+        "Task: Check if there is unsafe content",
+        "Provide your safety assessment",
+        "First line must read",
+        "If unsafe, a second line must",
+        *(f"{code}: {name}" for code, name in _NAMES.items()),
+    ),
 )
 _BY_CODE = {category.code: category for category in LLAMA_GUARD}
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """The special tokens of one generation of Llama."""
+    """The special tokens of one generation of Llama, and how the task names the policy."""
 
     start: str
     end: str
     eot: str
+    policy: str
 
 
-LLAMA_3 = Dialect("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
-LLAMA_4 = Dialect("<|header_start|>", "<|header_end|>", "<|eot|>")
+LLAMA_3 = Dialect("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "according our safety policy")
+LLAMA_4 = Dialect("<|header_start|>", "<|header_end|>", "<|eot|>", "according to our safety policy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +139,13 @@ class LlamaGuard:
         return (
             Segment(
                 f"<|begin_of_text|>{start}user{end}\n\n"
-                f"Task: Check if there is unsafe content in '{role}' messages in conversations according our "
-                "safety policy with the below categories.\n\n"
+                f"Task: Check if there is unsafe content in '{role}' messages in conversations "
+                f"{self.dialect.policy} with the below categories.\n\n"
                 f"<BEGIN UNSAFE CONTENT CATEGORIES>\n{asked}<END UNSAFE CONTENT CATEGORIES>\n\n"
                 "<BEGIN CONVERSATION>\n\n",
                 trusted=True,
             ),
-            *transcript(check, {"user": "User", "assistant": "Agent"}, "\n\n", _MARKS),
+            *transcript(check, {"user": "User", "assistant": "Agent"}, "\n\n", _STRUCTURE),
             Segment(
                 "<END CONVERSATION>\n\n"
                 f"Provide your safety assessment for ONLY THE LAST {role} message in the above "

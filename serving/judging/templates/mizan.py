@@ -15,6 +15,7 @@ from serving.judging.policy import Policy
 from serving.judging.prompt import LabelScores, Question, Segment
 from serving.judging.templates.bars import one_bar
 from serving.judging.templates.base import OneRound, Scope
+from serving.judging.templates.quoting import Structure, quoted
 from serving.judging.templates.reading import found, worst_piece
 from serving.judging.verdict import Finding
 
@@ -24,6 +25,7 @@ _KINDS = {
     Stage.TOOL_CALL: Kind.ANSWER,
     Stage.TEXT: Kind.TEXT,
 }
+_STRUCTURE = Structure(lines=tuple(f"Harmful {kind.value}?" for kind in Kind))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def _turn(message: Message) -> Turn:
 
 def _segment(part: Part) -> Segment:
     return Segment(
-        part.text,
+        part.text if part.trusted else quoted(part.text, _STRUCTURE, opening=True),
         trusted=part.trusted,
         splittable=part.judged,
         elastic=not part.trusted and not part.judged,

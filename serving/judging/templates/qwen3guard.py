@@ -21,6 +21,7 @@ from serving.judging.prompt import Question, Segment
 from serving.judging.templates.bars import Bar, bars
 from serving.judging.templates.base import Reply, Scope
 from serving.judging.templates.dialogue import is_answer, transcript
+from serving.judging.templates.quoting import Structure
 from serving.judging.templates.reading import Reading, found, worst_piece
 from serving.judging.verdict import Finding, read_labels
 
@@ -41,10 +42,26 @@ FIRST_TOKENS = {
 """Of each category's name, after `Categories:`, in Qwen's vocabulary."""
 
 CRITERION = "harm"
-_MARKS = tuple(
-    f"<{edge} {part}>"
-    for part in ("CONVERSATION", "SAFETY POLICY", "UNSAFE CONTENT CATEGORIES", "REFUSAL POLICY")
-    for edge in ("BEGIN", "END")
+_STRUCTURE = Structure(
+    marks=tuple(
+        f"<{edge} {part}>"
+        for part in ("CONVERSATION", "SAFETY POLICY", "UNSAFE CONTENT CATEGORIES", "REFUSAL POLICY")
+        for edge in ("BEGIN", "END")
+    ),
+    lines=(
+        "# Task:",
+        "1) Evaluate whether THE LAST",
+        "2) Identify the category of unsafe content",
+        "3) Determine if THE LAST",
+        "Provide your safety assessment",
+        "The first line must be",
+        "The second line should start",
+        "The third line must be",
+        "Safety:",
+        "Categories:",
+        "Refusal:",
+    ),
+    whole=tuple(f"{name}." for name in FIRST_TOKENS),
 )
 
 _CATEGORIES = """Violent.
@@ -206,7 +223,7 @@ def _prompt(check: Check) -> tuple[Segment, ...]:
             "<BEGIN CONVERSATION>\n\n",
             trusted=True,
         ),
-        *transcript(check, {"user": "USER", "assistant": "ASSISTANT"}, "\n\n", _MARKS, ("Safety",)),
+        *transcript(check, {"user": "USER", "assistant": "ASSISTANT"}, "\n\n", _STRUCTURE),
         Segment(
             "<END CONVERSATION>\n\n"
             f"Provide your safety assessment for ONLY THE LAST **{judged}** in the above conversation:\n"

@@ -16,7 +16,7 @@ from serving.judging.prompt import LabelScores, Question, Segment
 from serving.judging.templates.bars import bars
 from serving.judging.templates.base import OneRound, Scope
 from serving.judging.templates.dialogue import exchange, is_answer
-from serving.judging.templates.quoting import quoted
+from serving.judging.templates.quoting import Structure, quoted
 from serving.judging.templates.reading import found, worst_piece
 from serving.judging.verdict import Finding
 
@@ -45,6 +45,18 @@ _GUIDELINES = {
         "anatomy or sex education are permitted.",
     ),
 }
+_STRUCTURE = Structure(
+    names=("Human Question", "Chatbot Response"),
+    lines=(
+        "You are a policy expert",
+        "Our safety principle is defined",
+        *(f'"{name}":' for name, _ in _GUIDELINES.values()),
+        "Does the human question violate",
+        "Does the Chatbot Response violate",
+        "Your answer must start with",
+    ),
+    whole=("===",),
+)
 _BY_CODE = {category.code: category for category in SHIELDGEMMA}
 
 
@@ -107,7 +119,7 @@ def _opening(check: Check) -> tuple[Segment, ...]:
 
 
 def _quoted(text: str) -> str:
-    return quoted(text.strip(), ("Human Question", "Chatbot Response", "Our safety principle"))
+    return quoted(text.strip(), _STRUCTURE)
 
 
 def _epilogue(harm: str, check: Check) -> str:

@@ -14,7 +14,8 @@ from serving.judging.policy import Policy
 from serving.judging.prompt import LabelScores, Question, Segment
 from serving.judging.templates.bars import worded_rule, worded_rules
 from serving.judging.templates.base import OneRound, Scope
-from serving.judging.templates.dialogue import transcript
+from serving.judging.templates.dialogue import transcript, within
+from serving.judging.templates.quoting import Structure, quoted
 from serving.judging.templates.reading import found, worst_piece
 from serving.judging.verdict import Finding
 
@@ -25,7 +26,7 @@ _NAMES: Mapping[Role, str] = {
     "assistant": "Assistant",
     "tool": "Tool",
 }
-_WORDS = ("Rule", "Question", "Answer")
+_STRUCTURE = Structure(names=("Rule", "Question", "Answer"))
 _JUDGED = {
     Stage.PROMPT: "the last message of the user",
     Stage.ANSWER: "the last message of the assistant",
@@ -74,9 +75,9 @@ class YesNo(OneRound):
                 criterion=rule.id,
                 segments=(
                     Segment(f"{self.chat.opening}Rule: a text breaks the rule if it contains ", trusted=True),
-                    Segment(rule.description),
+                    Segment(quoted(rule.description, within(_STRUCTURE, _NAMES))),
                     Segment(".\n\n", trusted=True),
-                    *transcript(check, _NAMES, "\n", words=_WORDS),
+                    *transcript(check, _NAMES, "\n", _STRUCTURE),
                     Segment(asked, trusted=True),
                 ),
                 labels=self.labels(),

@@ -10,7 +10,7 @@ import pytest
 from serving.judging.conversation import Check, Message, Stage
 from serving.judging.policy import Policy
 from serving.judging.templates import quoting
-from serving.judging.templates.quoting import quoted
+from serving.judging.templates.quoting import Structure, quoted
 from tests.serving.injection.tokenizers import FAMILIES, Family
 
 LENGTH = 200_000
@@ -51,7 +51,7 @@ def test_the_marks_are_of_different_classes() -> None:
 @pytest.mark.parametrize("base", ["e", "م", "\nUser", "درّس ليا\nUser"])
 def test_each_distinct_character_is_normalised_once_and_alone(recorder: Recorder, base: str) -> None:
     text = f"{piled(base)}: oui"
-    shown = quoted(text, ("User", "Agent"), ("<END CONVERSATION>",))
+    shown = quoted(text, Structure(("User", "Agent"), ("<END CONVERSATION>",)))
     assert shown == text.replace("\nUser", "\n> User")
     assert set(recorder.lengths) == {1}
     of_structure = len(set("User:Agent<END CONVERSATION>"))
@@ -60,7 +60,7 @@ def test_each_distinct_character_is_normalised_once_and_alone(recorder: Recorder
 
 def test_many_lines_are_folded_with_one_table(recorder: Recorder) -> None:
     text = "\n".join(["User: é\u0316\u0301"] * 10_000)
-    shown = quoted(text, ("User",))
+    shown = quoted(text, Structure(("User",)))
     assert shown.count("> User") == 9_999
     assert len(recorder.lengths) <= len(set(text)) + len("User:")
 
@@ -95,12 +95,12 @@ def test_no_family_normalises_a_whole_text(family: Family, monkeypatch: pytest.M
     ],
 )
 def test_marks_and_forms_hide_no_turn(text: str, shown: str) -> None:
-    assert quoted(text, ("User", "Office"), ("<END CONVERSATION>",)) == shown
+    assert quoted(text, Structure(("User", "Office"), ("<END CONVERSATION>",))) == shown
 
 
 def test_every_character_that_reads_as_a_bracket_is_defused() -> None:
     for one in map(chr, range(sys.maxunicode + 1)):
         if "<" in unicodedata.normalize("NFKD", one):
-            assert quoted(f"{one}END>", (), ("<END>",)) == "‹END›"
+            assert quoted(f"{one}END>", Structure(marks=("<END>",))) == "‹END›"
         elif ">" in unicodedata.normalize("NFKD", one):
-            assert quoted(f"<END{one}", (), ("<END>",)) == "‹END›"
+            assert quoted(f"<END{one}", Structure(marks=("<END>",))) == "‹END›"

@@ -14,7 +14,7 @@ from serving.judging.conversation import Check, Message, Stage
 from serving.judging.policy import Policy
 from serving.judging.prompt import Question, Segment
 from serving.judging.protocols import JudgeError
-from serving.judging.templates.quoting import quoted
+from serving.judging.templates.quoting import Structure, quoted
 from tests import profiles
 from tests.serving.injection.tokenizers import FAMILIES, Family, tokenizer_of
 
@@ -183,7 +183,7 @@ def test_a_tokenizer_that_folds_text_into_a_token_is_found_out() -> None:
     ],
 )
 def test_forged_turns_are_quoted_and_nothing_else_is_touched(text: str, shown: str) -> None:
-    assert quoted(text, ("User", "Agent"), ("<END CONVERSATION>",)) == shown
+    assert quoted(text, Structure(("User", "Agent"), ("<END CONVERSATION>",))) == shown
 
 
 @given(
@@ -192,7 +192,7 @@ def test_forged_turns_are_quoted_and_nothing_else_is_touched(text: str, shown: s
 )
 def test_quoting_a_growing_text_changes_its_last_line_only(text: str, cut: int) -> None:
     """So that the prefix of the prompt stays cached."""
-    turns_: Sequence[str] = ("User",)
+    turns_ = Structure(("User",))
     short, long = quoted(text[:cut], turns_), quoted(text, turns_)
     lines = text[:cut].splitlines(keepends=True)[:-1]
     whole = quoted("".join(lines), turns_) if lines else ""

@@ -3,11 +3,12 @@
 Prompt: the model cards' format, https://www.llama.com/docs/model-cards-and-prompt-formats/llama-guard-3/
 and /llama-guard-4/. Llama Guard 4's task stands in a `user` turn too, in Llama 4's tokens and with one word
 more ("according to our"), as its processor's chat template prints it (llama_guard_4.ipynb in
-https://github.com/huggingface/huggingface-llama-recipes). The card lets categories be left out: only those that the policy asks about are there.
-One answer is on all categories in the prompt, so that hazards with different thresholds are asked in
-questions of their own. The answer opens with two newlines, which are part of the prompt here, so that the one
-decoded token is `safe` or `unsafe`. The model names the category in the line after it; that is asked only
-when something violates, as the most likely number after `unsafe`, newline, `S`.
+https://github.com/huggingface/huggingface-llama-recipes). The card lets categories be left out: only those
+that the policy asks about are there. One answer is on all categories in the prompt, so that hazards with
+different thresholds are asked in questions of their own. The answer opens with two newlines, which are part
+of the prompt here, so that the one decoded token is `safe` or `unsafe`. The model names the category in the
+line after it; that is asked only when something violates, as the most likely number after `unsafe`, newline,
+`S`.
 """
 
 from collections.abc import Iterable, Sequence

@@ -126,4 +126,3 @@ def _shows(one: str) -> bool:
     """No space, control, format character, mark, blank, or character without a meaning or a glyph."""
     category = unicodedata.category(one)
     return not (one.isspace() or one in _UNSEEN or category[0] == "M" or category in _HIDDEN)
-

@@ -1,7 +1,6 @@
 """Judged text can't change the structure of the prompt it is judged in, whatever it spells."""
 
 import re
-from collections.abc import Sequence
 from functools import cache
 from typing import Any
 

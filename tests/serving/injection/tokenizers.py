@@ -85,7 +85,14 @@ FAMILIES = (
     Family("yes_no", ("mistralai/Mistral-7B-Instruct-v0.3",), _MISTRAL, (), _WORDS),
     Family("llama_guard", ("meta-llama/Llama-Guard-3-8B",), _LLAMA_3, (), ("User", "Agent"), _BEGIN_END),
     Family("llama_guard", ("meta-llama/Llama-Guard-4-12B",), _LLAMA_4, (), ("User", "Agent"), _BEGIN_END),
-    Family("granite_guardian", ("ibm-granite/granite-guardian-3.3-8b",), _GRANITE),
+    Family(
+        "granite_guardian",
+        ("ibm-granite/granite-guardian-3.3-8b",),
+        _GRANITE,
+        (),
+        (),
+        ("### Criteria", "### Scoring Schema", "<score>", "</score>"),
+    ),
     Family(
         "granite_guardian",
         ("ibm-granite/granite-guardian-3.1-8b",),

@@ -51,7 +51,7 @@ _STRUCTURE = Structure(
         "<END CONVERSATION>",
     ),
     lines=(
-        "Task: Check if there is unsafe content",
+        "Task: Check if there is unsafe",
         "Provide your safety assessment",
         "First line must read",
         "If unsafe, a second line must",

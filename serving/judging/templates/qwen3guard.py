@@ -51,7 +51,7 @@ _STRUCTURE = Structure(
     lines=(
         "# Task:",
         "1) Evaluate whether THE LAST",
-        "2) Identify the category of unsafe content",
+        "2) Identify the category of unsafe",
         "3) Determine if THE LAST",
         "Provide your safety assessment",
         "The first line must be",

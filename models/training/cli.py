@@ -70,14 +70,22 @@ def train(  # noqa: PLR0917 - typer passes every option by name
 
         adapters: list[Path] = []
         for stage in stages:
+            folder = run / stage.name
+            start = adapters[-1] if adapters else start_from
+            if 1 < stage.begins_with_mean_of <= len(adapters):
+                start = folder / "start"
+                average_adapters(adapters[-stage.begins_with_mean_of :], start)
             adapter = train_adapter(
-                Paths(base=base, data=folders, run=run / stage.name),
+                Paths(base=base, data=folders, run=folder),
                 stage,
                 report,
                 compiled=compiled,
-                start_from=adapters[-1] if adapters else start_from,
+                start_from=start,
                 minutes=minutes,
             )
+            if stage.kept and start is not None:
+                trained, adapter = adapter, folder / "with-start"
+                average_adapters([start, trained], adapter, [stage.kept, 1 - stage.kept])
             adapters.append(adapter)
     if averaged:
         adapter = run / "adapter"

@@ -107,6 +107,12 @@ class Recipe(Strict):
         default=0.0, ge=0, le=1, description="Share of requests and answers put late in a conversation."
     )
     lora: Lora = Lora()
+    begins_with_mean_of: int = Field(
+        default=1, ge=1, description="Of so many stages before this one, where there are as many."
+    )
+    kept: float = Field(
+        default=0.0, ge=0, lt=1, description="Share of what it began with in the result, by averaging."
+    )
 
     @property
     def digest(self) -> str:

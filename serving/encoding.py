@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from models.spelling.plain import plain_spelling
 from serving.judging.prompt import Question
 from serving.judging.protocols import JudgeError
 from serving.pieces import Encoded
@@ -17,7 +18,8 @@ class PromptEncoder:
     A prompt's structure are the tokenizer's special tokens, and those of its other added tokens that the
     template itself uses (Qwen's `<think>`, say, is not a special one). Untrusted text that spells a special
     token is encoded as plain text; one that spells another of these tokens is encoded in two halves. What
-    comes out is looked at once more, whatever the tokenizer did.
+    comes out is looked at once more, whatever the tokenizer did. Before all that, untrusted text is spelled
+    plainly (`models.spelling`): the judge reads that copy, whatever is judged.
     """
 
     def __init__(self, tokenizer: Any) -> None:
@@ -56,7 +58,8 @@ class PromptEncoder:
         return ids[0]
 
     def _untrusted(self, text: str, broken: tuple[str, ...], forbidden: set[int]) -> list[int]:
-        parts = [text]
+        # First of all: what a disguise hides must be there when structure is looked for.
+        parts = [plain_spelling(text)]
         for token in broken:
             parts = [half for part in parts for half in _halved(part, token)]
         ids = [token for part in parts for token in self._ids(part, split=True)]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from models.spelling.plain import plain_spelling
 from models.training.format import LABELS, Part
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ class LabelError(ValueError):
 
 
 def encode_parts(tokenizer: "PreTrainedTokenizerBase", parts: Sequence[Part], limit: int) -> list[int]:
-    """Token ids of a prompt; untrusted parts cannot yield special tokens.
+    """Token ids of a prompt; untrusted parts are spelled plainly and cannot yield special tokens.
 
     A part of untrusted text longer than `limit` tokens keeps its end when it is context and its beginning
     when it is judged, as far as training is concerned; the engine never truncates.
@@ -24,7 +25,9 @@ def encode_parts(tokenizer: "PreTrainedTokenizerBase", parts: Sequence[Part], li
         if part.trusted:
             ids += tokenizer.encode(part.text, add_special_tokens=False)
             continue
-        piece = tokenizer.encode(part.text, add_special_tokens=False, split_special_tokens=True)
+        piece = tokenizer.encode(
+            plain_spelling(part.text), add_special_tokens=False, split_special_tokens=True
+        )
         ids += piece[:limit] if part.judged else piece[-limit:]
     return ids
 

@@ -2,13 +2,13 @@
 
 Special tokens are taken care of where segments are encoded. Families also structure their prompts by plain
 text: a name before each turn, headings, marks around the conversation, instructions on lines of their own.
-A line of untrusted text that begins like one of those is quoted, and marks lose their brackets. Compared is
-what a reader would see: without characters that do not show and combining marks, compatibility forms folded
-(Unicode NFKD), in any case.
+A line of untrusted text that begins like one of those is quoted, and marks lose their brackets. That is done
+on the copy which the judge reads (`models.spelling`), so that nothing becomes structure after it was looked
+for. Compared is what a reader would see: without characters that do not show and combining marks,
+compatibility forms folded (Unicode NFKD), in any case.
 
-All untrusted text comes through `quoted`, last of what happens to a text before it is encoded: whatever is
-to change its spelling belongs before the comparison, lest it make structure of what was none, and what is
-applied after it must leave `‹`, `›` and `♯` alone.
+All untrusted text comes through `quoted`, last of what happens to a text before it is encoded; what is applied
+after it must leave `‹`, `›` and `♯` alone, as spelling a text plainly once more does.
 
 Whole texts are never normalised: that sorts each run of combining marks by insertion, and a hostile text
 can be one run. Each distinct character is folded once and by itself; as marks are dropped, their order does
@@ -18,6 +18,8 @@ not matter.
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
+
+from models.spelling.plain import plain_spelling
 
 _BRACKETS = str.maketrans(
     {"<": "‹", ">": "›", "＜": "‹", "＞": "›", "﹤": "‹", "﹥": "›", "≮": "‹", "≯": "›"}
@@ -51,10 +53,11 @@ class Structure:
 
 
 def quoted(text: str, structure: Structure, *, opening: bool = False) -> str:
-    """The text with forged lines quoted and forged marks defused; any other text as it is.
+    """The text, spelled plainly, with forged lines quoted and forged marks defused.
 
     `opening` says that the text stands at the start of a line; otherwise its first line continues one.
     """
+    text = plain_spelling(text)
     folding = _folding(text)
     compared = _compared(structure)
     seen = text.translate(folding)

@@ -11,9 +11,7 @@ GREEK: Final = dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧαικνορτυχ", "ABEZH
 FOREIGN: Final = str.maketrans(CYRILLIC | GREEK)
 """Cyrillic and Greek letters to the Latin ones that they pass for inside a Latin word."""
 
-SMALL_CAPITALS: Final = dict(
-    zip("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘꞯʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijklmnopqrstuvwyz", strict=True)
-)
+SMALL_CAPITALS: Final = dict(zip("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘꞯʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijklmnopqrstuvwyz", strict=True))
 """Letters of phonetic alphabets that are also a style of writing; there is no small capital X."""
 
 

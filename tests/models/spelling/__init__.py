@@ -1,0 +1,1 @@
+"""Tests of the copy of a text that a judge reads."""

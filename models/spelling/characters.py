@@ -35,10 +35,10 @@ _FOLDED: Final = regex.compile(
 def plain_characters() -> dict[int, str]:
     """What is spelled otherwise, for `str.translate`; about 6,700 characters, found once in 0.1 s.
 
-    Nothing stands for what does not show. Tag characters become the ASCII they smuggle. Letters and digits in
-    compatibility forms are folded (Unicode NFKC) where what comes out is Latin, Greek,
-    Cyrillic, Arabic or Hebrew: forms that Japanese, Korean, Thai and Armenian are written in stay. So do super-
-    and subscript digits, fractions and numbers of items.
+    Nothing stands for what does not show. Tag characters become the ASCII they smuggle. Letters and digits
+    in compatibility forms are folded (Unicode NFKC) where what comes out is Latin, Greek, Cyrillic, Arabic or
+    Hebrew: forms that Japanese, Korean, Thai and Armenian are written in stay. So do super- and subscript
+    digits, fractions and numbers of items.
     """
     planes = "".join(map(chr, (*range(0xD800), *range(0xE000, 0x20000), *range(0xE0000, 0xE1000))))
     table = {ord(one): "" for one in _INVISIBLE.findall(planes) if one not in JOINERS}

@@ -1,8 +1,8 @@
 """The copy of an untrusted text that a judge reads; what a client or a model gets is never changed.
 
 A judge is fooled by spellings that a person or a larger model sees through: characters that do not show
-between the letters, letters of other alphabets and in other forms, marks piled on letters. They are undone, in
-this order:
+between the letters, letters of other alphabets and in other forms, marks piled on letters. They are undone,
+in this order:
 
 1. Characters by themselves (`characters.py`): what does not show goes, tag characters become the ASCII they
    stand for, letters and digits in compatibility forms, circles, squares and small capitals become plain.
@@ -25,7 +25,7 @@ What cannot be undone for that reason, and stays as it is written:
   comes last. The controls go, the letters stay in the order they are sent in.
 - A joiner after each second letter of an Arabic word, which may as well be Persian.
 
-Leet, spaced letters, flags that spell, accents (composed, or up to the number of marks above) and forms without
+Leet, spaced letters, flags that spell, accents (composed, or up to the marks counted above) and forms without
 a relation in Unicode (upside-down letters, say) are left to the judge.
 """
 

@@ -116,11 +116,12 @@ class Recipe(Strict):
 
     @property
     def digest(self) -> str:
-        """sha256 of all fields; one that a recipe leaves out and that came later does not count."""
-        unused = {
-            name for name in ("lexicons", "documents", "pairs", "hazard_weight") if not getattr(self, name)
-        }
-        return hashlib.sha256(self.model_dump_json(exclude=unused).encode()).hexdigest()
+        """sha256 of all fields that decide a run's steps; one that a recipe leaves out and that came later
+        does not count, nor does what happens before and after the run."""
+        later = ("lexicons", "documents", "pairs", "hazard_weight")
+        unused = {name for name in later if not getattr(self, name)}
+        apart = {"begins_with_mean_of", "kept"}
+        return hashlib.sha256(self.model_dump_json(exclude=unused | apart).encode()).hexdigest()
 
 
 def load_recipe(path: Path) -> Recipe:

@@ -7,8 +7,8 @@ on the copy which the judge reads (`models.spelling`), so that nothing becomes s
 for. Compared is what a reader would see: without characters that do not show and combining marks,
 compatibility forms folded (Unicode NFKD), in any case.
 
-All untrusted text comes through `quoted`, last of what happens to a text before it is encoded; what is applied
-after it must leave `‹`, `›` and `♯` alone, as spelling a text plainly once more does.
+All untrusted text comes through `quoted`, last of what happens to a text before it is encoded; what is
+applied after it must leave `‹`, `›` and `♯` alone, as spelling a text plainly once more does.
 
 Whole texts are never normalised: that sorts each run of combining marks by insertion, and a hostile text
 can be one run. Each distinct character is folded once and by itself; as marks are dropped, their order does

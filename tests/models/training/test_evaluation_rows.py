@@ -37,6 +37,27 @@ def test_comments_are_half_harmful_in_three_languages() -> None:
     assert counts == {(lang, label): 60 for lang in ("fr", "ar", "ary") for label in ("safe", "unsafe")}
 
 
+def test_long_prompts_hide_something_in_a_document_that_stands_there_without_it() -> None:
+    rows = ROWS["long-prompts"]
+    assert {row.kind for row in rows} == {"prompt"}
+    assert {row.lang for row in rows} == {"en", "fr", "ar", "ary"}
+    harmless = [row.text.split() for row in rows if row.label == "safe"]
+    hidden = [row.text.split() for row in rows if row.label == "unsafe"]
+    assert len(harmless) == len(hidden) == 64
+    assert all(len(words) > 190 for words in harmless)
+    for words in hidden:
+        beside = max(len(set(words) & set(other)) for other in harmless)
+        assert beside > 0.9 * len(set(words)) - 30
+
+
+def test_no_document_of_long_prompts_is_trained_on() -> None:
+    trained = [row.text.split() for path in data_files(OWN_DATA) for row in read_rows(path)]
+    runs = {" ".join(words[at : at + 12]) for words in trained for at in range(len(words) - 11)}
+    for row in ROWS["long-prompts"]:
+        words = row.text.split()
+        assert not any(" ".join(words[at : at + 12]) in runs for at in range(len(words) - 11)), row.id
+
+
 def test_texts_and_ids_are_unique_and_never_trained_on() -> None:
     rows = [row for some in ROWS.values() for row in some]
     assert len({row.id for row in rows}) == len(rows)
@@ -64,7 +85,7 @@ def test_the_readme_counts_them() -> None:
     for name, rows in ROWS.items():
         harmless = sum(row.label == "safe" for row in rows)
         assert (
-            f"| `{name}` | {len(rows)} {'prompts' if name == 'lookalikes' else 'texts'}, {harmless} harmless"
+            f"| `{name}` | {len(rows)} {'prompts' if rows[0].kind == 'prompt' else 'texts'}, {harmless} harmless"
             in readme
         )
-    assert sorted(ROWS) == ["comments", "lookalikes", "moderation-en"]
+    assert sorted(ROWS) == ["comments", "long-prompts", "lookalikes", "moderation-en"]

@@ -22,13 +22,11 @@ def encode_parts(tokenizer: "PreTrainedTokenizerBase", parts: Sequence[Part], li
     """
     ids: list[int] = []
     for part in parts:
+        tokens = _encoded(tokenizer, part)
         if part.trusted:
-            ids += tokenizer.encode(part.text, add_special_tokens=False)
-            continue
-        piece = tokenizer.encode(
-            plain_spelling(part.text), add_special_tokens=False, split_special_tokens=True
-        )
-        ids += piece[:limit] if part.judged else piece[-limit:]
+            ids += tokens
+        else:
+            ids += tokens[:limit] if part.judged else tokens[-limit:]
     return ids
 
 
@@ -39,10 +37,7 @@ def encode_pieces(
 
     A piece repeats the last `overlap` of the one before (`serving.pieces.OVERLAP`). Nothing is left out.
     """
-    encoded = [
-        tokenizer.encode(part.text, add_special_tokens=False, split_special_tokens=not part.trusted)
-        for part in parts
-    ]
+    encoded = [_encoded(tokenizer, part) for part in parts]
     at = next(index for index, part in enumerate(parts) if part.judged)
     judged = encoded[at]
     before = [token for ids in encoded[:at] for token in ids]
@@ -53,6 +48,12 @@ def encode_pieces(
         for start in range(0, max(1, len(judged)), longest - repeated)
         if start == 0 or start + repeated < len(judged)
     ]
+
+
+def _encoded(tokenizer: "PreTrainedTokenizerBase", part: Part) -> list[int]:
+    text = part.text if part.trusted else plain_spelling(part.text)
+    ids: list[int] = tokenizer.encode(text, add_special_tokens=False, split_special_tokens=not part.trusted)
+    return ids
 
 
 def label_ids(tokenizer: "PreTrainedTokenizerBase") -> tuple[int, int]:

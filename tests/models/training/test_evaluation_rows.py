@@ -84,8 +84,6 @@ def test_the_readme_counts_them() -> None:
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")
     for name, rows in ROWS.items():
         harmless = sum(row.label == "safe" for row in rows)
-        assert (
-            f"| `{name}` | {len(rows)} {'prompts' if rows[0].kind == 'prompt' else 'texts'}, {harmless} harmless"
-            in readme
-        )
+        what = "prompts" if rows[0].kind == "prompt" else "texts"
+        assert f"| `{name}` | {len(rows)} {what}, {harmless} harmless" in readme
     assert sorted(ROWS) == ["comments", "long-prompts", "lookalikes", "moderation-en"]

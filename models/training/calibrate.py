@@ -23,6 +23,11 @@ EVERYDAY_TEXTS = "doda-darija"
 
 MOST_EVERYDAY_ALARMS = 0.05
 
+LONG_TEXTS = "long-texts"
+"""Texts of several pieces, of which the worst counts: the bound that keeps documents from being flagged."""
+
+MOST_LONG_ALARMS = 0.05
+
 _STAGES = {"request": ("prompt",), "answer": ("answer", "tool_call"), "text": ("text",)}
 
 
@@ -68,9 +73,16 @@ def _temperature(examples: Sequence[Example], logits: Sequence[float]) -> float:
 def _cutoff(kind: str, examples: Sequence[Example], logits: Sequence[float]) -> float:
     """The least cutoff that keeps to the bounds on false alarms, and so the most recall within them."""
     scored = list(zip(examples, logits, strict=True))
-    harmless = [logit for example, logit in scored if not example.unsafe]
-    everyday = [logit for example, logit in scored if example.file == EVERYDAY_TEXTS and not example.unsafe]
-    bounds = ((harmless, MOST_FALSE_ALARMS[kind]), (everyday, MOST_EVERYDAY_ALARMS))
+    harmless = [logit for example, logit in scored if not example.unsafe and example.file != LONG_TEXTS]
+    of_file = {
+        file: [logit for example, logit in scored if example.file == file and not example.unsafe]
+        for file in (EVERYDAY_TEXTS, LONG_TEXTS)
+    }
+    bounds = (
+        (harmless, MOST_FALSE_ALARMS[kind]),
+        (of_file[EVERYDAY_TEXTS], MOST_EVERYDAY_ALARMS),
+        (of_file[LONG_TEXTS], MOST_LONG_ALARMS),
+    )
     candidates = [round(-3 + 0.05 * step, 2) for step in range(161)]
     for cutoff in candidates:
         if all(sum(logit >= cutoff for logit in some) <= most * len(some) for some, most in bounds):

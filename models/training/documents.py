@@ -66,12 +66,13 @@ _SENTENCE = re.compile(r"(?<=[.!?؟…\n])\s+")
 
 
 def compose_documents(
-    rows: Sequence[Example], count: int, hidden: float, rng: random.Random
+    rows: Sequence[Example], count: int, hidden: float, rng: random.Random, pieces: int = 1
 ) -> list[Example]:
     """`count` windows made of `rows`, a share `hidden` of them with a harmful row of the same kind inside.
 
-    Three of six are requests, one is an answer, one a text, and one is a short request, harmful or not,
-    that follows on a document. Languages are drawn equally often where they have rows.
+    A window is as long as so many pieces at most. Three of six are requests, one is an answer, one a text, and
+    one is a short request, harmful or not, that follows on a document. Languages are drawn equally often
+    where they have rows.
     """
     langs = [lang for lang in _WORDS if any(row.lang == lang and not row.unsafe for row in rows)]
     pools = {
@@ -89,7 +90,7 @@ def compose_documents(
         if not harmless or not harmful:
             continue
         unsafe = rng.random() < hidden
-        words = _window(harmless, lang, rng)
+        words = _window(harmless, lang, pieces, rng)
         if number % 6 == 3:
             composed.append(_after(words, rng.choice(harmful if unsafe else _short(harmless)), lang, rng))
             continue
@@ -134,10 +135,10 @@ def _short(rows: Sequence[Example]) -> list[Example]:
     return [row for row in rows if row.file != DOCUMENTS and len(row.text) < 300] or list(rows)
 
 
-def _window(rows: Sequence[Example], lang: str, rng: random.Random) -> str:
+def _window(rows: Sequence[Example], lang: str, pieces: int, rng: random.Random) -> str:
     """A part of a document, or texts in a row, cut anywhere."""
     least, most = _WORDS[lang]
-    wanted = rng.randint(least, most)
+    wanted = rng.randint(least, most * pieces)
     documents = [row for row in rows if row.file == DOCUMENTS]
     if documents and rng.random() < 0.6:
         text = rng.choice(documents).text

@@ -3,14 +3,15 @@
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoTokenizer
 
-from models.training.documents import COMPOSED
+from models.training.calibrate import LONG_TEXTS
+from models.training.documents import COMPOSED, compose_documents
 from models.training.encode import encode_parts, encode_pieces, label_ids
 from models.training.examples import Example, from_row
 from models.training.export import CONFIG, RECORD, export_adapter, load_weights, record_of
@@ -25,6 +26,10 @@ from models.training.recipe import Lora, Recipe
 from models.training.rows import Row, digests
 from models.training.scoring import Score, score, worst
 from models.training.shuffling import shuffler
+
+LONG_ROWS = 360
+LONG_PIECES = 3
+"""How many long texts of how many pieces at most are made for development, half of them harmful somewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +138,18 @@ def export_checkpoint(paths: Paths, recipe: Recipe) -> int:
 
 def development(split: Split, recipe: Recipe, most: int) -> list[Example]:
     """The development split and the rows that are only measured, at most so many of each file, language and
-    label: the first in a fixed shuffled order."""
+    label: the first in a fixed shuffled order. Last come long texts made of the development split."""
     rows = [row for row in (*split.development, *split.measuring) if row.kind != "pair"]
     shuffler(recipe.split_seed, "development").shuffle(rows)
     kept: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
         kept.setdefault((row.file, row.lang, row.label), []).append(row)
     extra = dict.fromkeys(recipe.never_train, 3 * most)
-    return [from_row(row) for key, members in kept.items() for row in members[: extra.get(key[0], most)]]
+    short = [from_row(row) for key, members in kept.items() for row in members[: extra.get(key[0], most)]]
+    held_out = [from_row(row) for row in split.development if row.kind != "pair"]
+    rng = shuffler(recipe.split_seed, "long texts")
+    long = compose_documents(held_out, LONG_ROWS, 0.5, rng, pieces=LONG_PIECES)
+    return short + [replace(example, file=LONG_TEXTS) for example in long]
 
 
 def score_adapter(paths: Paths, adapter: Path | None, examples: Sequence[Example]) -> list[Score]:

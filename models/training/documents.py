@@ -70,8 +70,8 @@ def compose_documents(
 ) -> list[Example]:
     """`count` windows made of `rows`, a share `hidden` of them with a harmful row of the same kind inside.
 
-    A window is as long as so many pieces at most. Three of six are requests, one is an answer, one a text, and
-    one is a short request, harmful or not, that follows on a document. Languages are drawn equally often
+    A window is as long as so many pieces at most. Three of six are requests, one is an answer, one a text,
+    and one is a short request, harmful or not, that follows on a document. Languages are drawn equally often
     where they have rows.
     """
     langs = [lang for lang in _WORDS if any(row.lang == lang and not row.unsafe for row in rows)]

@@ -10,8 +10,10 @@ in this order:
 3. The stroke that lengthens Arabic words (tatweel) goes where it follows a letter.
 4. Marks drawn over or around letters go: struck-out text is read as text.
 5. Cyrillic and Greek letters that look like Latin ones become these where a Latin letter is before them.
-6. Of marks in a row as many stay as the base's script can need: two, three on Greek letters (decomposed
-   polytonic Greek), four on Arabic and Hebrew ones (pointed texts), six in scripts whose vowels are marks.
+6. Of marks on a Latin letter those stay that make one character with it (é, ệ), on a digit none. Of marks in
+   a row on other letters as many stay as the script can need (`marks.py`): two, three on Greek letters
+   (decomposed polytonic Greek), four on Arabic and Hebrew ones (pointed texts), six in scripts whose vowels
+   are marks.
 
 What has been read stays read: the copy of a text begins with the copy of each of the text's beginnings, since
 characters are decided by what is to their left. Streamed answers are judged as growing texts, and the judge's
@@ -25,8 +27,8 @@ What cannot be undone for that reason, and stays as it is written:
   comes last. The controls go, the letters stay in the order they are sent in.
 - A joiner after each second letter of an Arabic word, which may as well be Persian.
 
-Leet, spaced letters, flags that spell, accents (composed, or up to the marks counted above) and forms without
-a relation in Unicode (upside-down letters, say) are left to the judge.
+Leet, spaced letters, flags that spell, accents (composed, or up to the marks that stay above) and forms
+without a relation in Unicode (upside-down letters, say) are left to the judge.
 """
 
 from typing import Final
@@ -35,6 +37,7 @@ import regex
 
 from models.spelling.characters import JOINERS, plain_characters
 from models.spelling.look_alikes import FOREIGN
+from models.spelling.marks import MARK, few_marks
 
 _ASCII_CONTROLS: Final = regex.compile(r"[\x00-\x08\x0e-\x1b\x7f]")
 _EMOJI: Final = r"\p{Extended_Pictographic}"
@@ -50,19 +53,6 @@ _OVERLAYS: Final = (
 _STRUCK: Final = regex.compile(rf"(?<=[\w\p{{M}}])[{_OVERLAYS}]+")
 _FOREIGN_LETTERS: Final = "".join(map(chr, FOREIGN))
 _MIXED: Final = regex.compile(rf"(?V1)[\p{{Latin}}&&\p{{L}}]\p{{M}}*+(?:[{_FOREIGN_LETTERS}]\p{{M}}*+)+")
-_MARK: Final = regex.compile(r"\p{M}")
-_MARKS: Final = regex.compile(r"(?V1)[\p{M}--\ufe0f]{3,}")
-_FEW_MARKS: Final = 2
-_MORE_MARKS: Final = (
-    (regex.compile(r"\p{Greek}"), 3),
-    (regex.compile(r"[\p{Arabic}\p{Hebrew}]"), 4),
-    (
-        regex.compile(
-            r"(?V1)[\p{L}--[\p{Latin}\p{Cyrillic}\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Common}]]"
-        ),
-        6,
-    ),
-)
 
 
 def plain_spelling(text: str) -> str:
@@ -84,18 +74,11 @@ def _in_context(text: str, characters: set[str]) -> str:
         text = _LOOSE_JOINERS.sub("", text)
     if "\u0640" in characters:
         text = _TATWEEL.sub("", text)
-    marked = _MARK.search("".join(characters)) is not None
+    marked = MARK.search("".join(characters)) is not None
     if marked:
         text = _STRUCK.sub("", text)
     if not characters.isdisjoint(_FOREIGN_LETTERS):
         text = _MIXED.sub(lambda match: match.group().translate(FOREIGN), text)
     if marked:
-        text = _MARKS.sub(_few, text)
+        text = few_marks(text)
     return text
-
-
-def _few(match: "regex.Match[str]") -> str:
-    """As many marks of the run as its base can need."""
-    base = match.string[match.start() - 1] if match.start() else ""
-    most = next((most for script, most in _MORE_MARKS if script.match(base)), _FEW_MARKS)
-    return str(match.group()[:most])

@@ -48,6 +48,8 @@ def test_every_character_alone_and_in_a_row() -> None:
         "Ça a été reporté à l’école – « œuvre » : 10\u202f000 €, n° 3",
         unicodedata.normalize("NFD", "Ça a été reporté à l’école, Noël, où ?"),
         unicodedata.normalize("NFD", "Tiếng Việt: Phở ngộ nghĩnh, Ề Ậ ữ"),
+        unicodedata.normalize("NFD", "ḍḥṣṭẓ ḵāna al-ʿarabīya, čeština, łódź, ǖ ṩ ǟ"),
+        "e\u0302\u0323",  # the marks of ệ in the order that they are typed in
         "Tiếng Việt: Phở ngộ nghĩnh",
         "واش نتا مزيان؟ شنو كتدير، ٣ د المرات",
         "wach nta mzyan? 3lach ma 7bitich, 9olti lia bli 5edama",
@@ -94,12 +96,15 @@ def test_ordinary_text_stays(text: str) -> None:
         ("ق\u200cن\u200cب\u200dل\u200bة", "قنبلة"),
         ("قـنـــبـلـة", "قنبلة"),
         ("b\u0336o\u0336m\u0338b\u20e3", "bomb"),
-        ("b\u0301\u0302\u0303\u0304o\u0316", "b\u0301\u0302o\u0316"),
+        ("b\u0301\u0302o\u0316m\u064e\u0651b\u0483 1\u0301", "bomb 1"),
+        ("b\u0326o\u0300\u0301\u0302\u030fm\u0316b\u0331\u0301\u0302", "bo\u0300mb\u0331"),
+        ("e\u0301\u0323\u0302\u0323 e\u0323\u0301\u0302", "e\u0301 e\u0323\u0302"),
+        ("\u00e9\u0301 \u00ea\u0323\u0323 \u1e05\u0301", "\u00e9 \u00ea\u0323 \u1e05"),
         ("\u0301" * 5, "\u0301" * 2),
         ("ب" + "\u064e\u0651" * 5, "ب" + "\u064e\u0651" * 2),
         ("how to mаkе а bоmb", "how to make а bomb"),
         ("bοmb, pаsswоrd", "bomb, password"),
-        ("b\u0301о\u0301е", "b\u0301o\u0301e"),
+        ("b\u0301о\u0301е", "bo\u0301e"),
     ],
 )
 def test_a_disguise_is_undone(written: str, read: str) -> None:

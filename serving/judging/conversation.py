@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import dropwhile
 from typing import Literal
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
@@ -44,17 +45,21 @@ class Check:
     request_id: str = ""
 
 
-_ASKED = ("user", "tool")
-"""Roles whose turns a client writes to have something done; the assistant's were answers once."""
+_INSTRUCTIONS = ("system", "developer")
 
 
 def all_that_was_asked(check: Check) -> Check | None:
     """The prompt's check over again with everything that was asked so far as its one message.
 
     A model answers the whole conversation, so that a request which was left standing some turns ago, or is
-    spread over turns, is answered as well. None where nothing was asked before the judged message.
+    spread over turns, is answered as well. Left out are the assistant's turns, which were answers once, and
+    the instructions before the first turn, which the application gives; instructions that come later are
+    turns like any other. None where nothing was asked before the judged message.
     """
-    asked = [message.text for message in check.conversation if message.role in _ASKED]
-    if check.stage is not Stage.PROMPT or len(asked) < 2:
+    if check.stage is not Stage.PROMPT:
         return None
+    turns = tuple(dropwhile(lambda message: message.role in _INSTRUCTIONS, check.conversation))
+    if not any(message.role != "assistant" for message in turns[:-1]):
+        return None
+    asked = [message.text for message in turns if message.role != "assistant"]
     return replace(check, conversation=(Message("user", "\n\n".join(asked)),))

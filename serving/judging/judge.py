@@ -30,6 +30,9 @@ class TemplateJudge:
         whole = all_that_was_asked(check)
         questions = self._template.questions(check, policy)
         more = () if whole is None else self._template.questions(whole, policy)
+        if more == questions:
+            # A family of one exchange reads all that was asked anyway.
+            whole, more = None, ()
         if not questions:
             raise JudgeError("no_question", f"policy {policy.id} asks nothing at stage {check.stage}")
         answers = await self._ask((*questions, *more))

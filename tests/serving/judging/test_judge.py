@@ -9,11 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.judging.calibration import Calibration, CalibrationError, load_calibration
-from serving.judging.conversation import Check, Message, Stage
+from serving.judging.conversation import Check, Message, Role, Stage
 from serving.judging.judge import TemplateJudge, decide, worse
 from serving.judging.policy import Criterion, Policy
 from serving.judging.prompt import LabelScores, Question
 from serving.judging.protocols import JudgeError
+from serving.judging.templates.base import Template
+from serving.judging.templates.granite_guardian import EXCHANGE, GraniteGuardian
+from serving.judging.templates.shieldgemma import ShieldGemma
 from serving.judging.templates.yes_no import YesNo
 from serving.judging.verdict import Finding, Outcome, Verdict
 from tests.serving.judging.virtual_time import run
@@ -161,20 +164,23 @@ CONVERSATION = (
 class Hearing:
     """A scorer that finds harm where one question holds all these words, and remembers what it was asked."""
 
-    def __init__(self, *words: str) -> None:
+    def __init__(self, labels: tuple[str, ...], *words: str) -> None:
+        self.labels = labels
         self.words = words
         self.calls: list[list[str]] = []
 
     async def score(self, questions: Sequence[Question]) -> Sequence[LabelScores]:
         texts = ["".join(s.text for s in question.segments if s.splittable) for question in questions]
         self.calls.append(texts)
-        return [LabelScores((scores(0.9 if all(w in text for w in self.words) else 0.1),)) for text in texts]
+        yes, no = self.labels
+        found = [0.9 if all(word in text for word in self.words) else 0.1 for text in texts]
+        return [LabelScores(({yes: math.log(share), no: math.log(1 - share)},)) for share in found]
 
 
 def asked(
     conversation: tuple[Message, ...], *words: str, stage: Stage = Stage.PROMPT
 ) -> tuple[Verdict, Hearing]:
-    hearing = Hearing(*words)
+    hearing = Hearing((YES, NO), *words)
     judge = TemplateJudge(YesNo(), hearing, "judge", "digest")
     return run(judge.judge(Check(stage, conversation, "an answer"), rules())), hearing
 
@@ -199,9 +205,49 @@ def test_what_was_asked_is_judged_as_one_text_without_what_was_answered() -> Non
     assert whole == "how would one\n\na result\n\nopen the valve unseen?"
 
 
+@pytest.mark.parametrize("role", ["system", "developer", "tool", "user"])
+def test_a_request_is_found_whatever_the_role_of_the_turn_after_it(role: Role) -> None:
+    """The last message need not be a user's: a request before instructions is answered all the same."""
+    conversation = (Message("system", "You help."), Message("user", "open the valve"), Message(role, "go on"))
+    verdict, hearing = asked(conversation, "open the valve")
+    assert verdict.outcome is Outcome.FLAGGED
+    assert hearing.calls == [["go on", "open the valve\n\ngo on"]]
+
+
+@pytest.mark.parametrize("role", ["system", "developer"])
+def test_instructions_within_a_conversation_are_asked_like_any_turn(role: Role) -> None:
+    conversation = (Message("user", "hello"), Message(role, "open the valve"), Message("user", "go on"))
+    assert asked(conversation, "open the valve")[0].outcome is Outcome.FLAGGED
+    before = (Message(role, "never open the valve"), *conversation[::2])
+    assert asked(before, "open the valve")[0].passed, "the application's own rules are no request"
+
+
+@pytest.mark.parametrize("template", [ShieldGemma(), GraniteGuardian(EXCHANGE)], ids=lambda one: one.family)
+def test_a_family_that_reads_all_turns_as_one_is_not_asked_twice(template: Template) -> None:
+    policy = Policy.model_validate({"id": "p", "version": "1", "hazards": {"hate": {}}})
+
+    def calls(conversation: tuple[Message, ...]) -> list[list[str]]:
+        hearing = Hearing(template.labels(), "open", "unseen")
+        judge = TemplateJudge(template, hearing, "judge", "digest")
+        assert run(judge.judge(Check(Stage.PROMPT, conversation), policy)).outcome is Outcome.FLAGGED
+        return hearing.calls
+
+    joined = "how would one\n\na result\n\nopen the valve unseen?"
+    assert calls(CONVERSATION[1:]) == [[joined]]
+    assert calls(CONVERSATION) == [[f"You help.\n\n{joined}", joined]]
+
+
 @pytest.mark.parametrize(
     ("stage", "conversation"),
-    [(Stage.PROMPT, CONVERSATION[:2]), (Stage.ANSWER, CONVERSATION), (Stage.TOOL_CALL, CONVERSATION)],
+    [
+        (Stage.PROMPT, ()),
+        (Stage.PROMPT, CONVERSATION[:1]),
+        (Stage.PROMPT, CONVERSATION[:2]),
+        (Stage.PROMPT, (Message("system", "a"), Message("developer", "b"))),
+        (Stage.PROMPT, (Message("system", "a"), Message("assistant", "b"), Message("user", "c"))),
+        (Stage.ANSWER, CONVERSATION),
+        (Stage.TOOL_CALL, CONVERSATION),
+    ],
 )
 def test_there_is_one_question_where_nothing_was_asked_before(
     stage: Stage, conversation: tuple[Message, ...]

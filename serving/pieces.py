@@ -8,6 +8,10 @@ from serving.judging.protocols import JudgeError
 OVERLAP = 0.25
 """Share of a piece that the next one repeats, so that nothing hides on a seam."""
 
+STEPS = 8
+"""Into so many parts of the limit context is divided, and shortened by whole ones. If it gave way token by
+token, as an answer or a conversation grows, it would never be in the judge's cache of prefixes."""
+
 LEAST_PIECE = 64
 """Tokens of judged text below which a piece would lack the context to be judged by."""
 
@@ -37,8 +41,8 @@ def fit(segments: Sequence[Encoded], limit: int, longest: int | None = None) -> 
     """Make one prompt, or several with overlapping pieces of the splittable segment.
 
     `longest` is how many tokens a piece may have; without it, as many as there is room for. The elastic
-    context gives way first, from its front, but keeps a quarter of the room; the judged text is never
-    shortened. Raises JudgeError where even that leaves no room, or the text is too long.
+    context gives way first, from its front and in `STEPS`, but keeps a quarter of the room; the judged text
+    is never shortened. Raises JudgeError where even that leaves no room, or the text is too long.
     """
     whole = [token for segment in segments for token in segment.tokens]
     judged = sum(len(s.tokens) for s in segments if s.splittable)
@@ -50,11 +54,14 @@ def fit(segments: Sequence[Encoded], limit: int, longest: int | None = None) -> 
     room = limit - fixed
     if room < 0:
         raise JudgeError("context_exceeded", "the policy alone is longer than the judge's context")
-    kept = min(context, max(room - wanted, room // 4))
+    least = min(context, room // 4)
+    drop = context - max(least, min(context, room - wanted))
+    step = max(1, limit // STEPS)
+    drop = min(-(-drop // step) * step, context - least)
+    kept = context - drop
     piece = min(room - kept, wanted)
     if piece < min(LEAST_PIECE, judged):
         raise JudgeError("context_exceeded", "the policy leaves no room in the judge's context for the text")
-    drop = context - kept
     if judged > MOST_TOKENS:
         raise JudgeError("context_exceeded", f"the text has {judged} tokens, the most is {MOST_TOKENS}")
     prompts = [

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.judging.protocols import JudgeError
-from serving.pieces import LEAST_PIECE, MOST_TOKENS, OVERLAP, Encoded, fit
+from serving.pieces import LEAST_PIECE, MOST_TOKENS, OVERLAP, STEPS, Encoded, fit
 from tests import profiles
 
 profiles.load()
@@ -83,6 +83,36 @@ def test_the_context_keeps_a_quarter_of_the_room(judged: int, limit: int) -> Non
     for prompt in fit(segments, limit).prompts:
         kept = len(set(prompt) & set(segments[1].tokens))
         assert kept >= (limit - 10) // 4
+
+
+@given(st.integers(0, 900), st.integers(300, 900), st.none() | st.integers(LEAST_PIECE, 200))
+def test_context_gives_way_in_steps_while_a_text_grows(context: int, limit: int, longest: int | None) -> None:
+    """What is before the judged text is in the judge's cache of prefixes, but for a few times."""
+    befores: set[int] = set()
+    read: set[tuple[int, ...]] = set()
+    for judged in range(20, 600, 10):
+        segments = encoded([("fixed", 10), ("elastic", context), ("splittable", judged)])
+        fitted = fit([*segments, Encoded([-1])], limit, longest)
+        before = len([token for token in fitted.prompts[0] if 10 <= token < 10 + context])
+        if before not in befores:
+            read.clear()
+        befores.add(before)
+        if longest is not None:
+            full = {tuple(prompt) for prompt in fitted.prompts[:-1]}
+            assert len(full - read) <= 2, "pieces that have all their tokens stay as they are"
+            read |= full
+    assert len(befores) <= STEPS + 3
+
+
+def test_a_growing_conversation_is_mostly_cached() -> None:
+    """Each turn adds to the context and to the template, and most of what was read before is read again."""
+    befores = [
+        fit(encoded([("fixed", 10), ("elastic", size), ("fixed", size // 20), ("splittable", 50)]), 4000)
+        for size in range(3000, 9000, 100)
+    ]
+    cut = {next(token for token in one.prompts[0] if token >= 10) for one in befores}
+    assert len(cut) <= 60 // 4
+    assert all(len(one.prompts[0]) > 4000 * (1 - 1 / STEPS) - 100 for one in befores[20:])
 
 
 def test_a_template_longer_than_the_context_is_refused() -> None:

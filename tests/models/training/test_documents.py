@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from models.training.documents import COMPOSED, DOCUMENTS, compose_documents
-from models.training.encode import encode_pieces
+from models.training.encode import encode_parts, encode_pieces
 from models.training.examples import Example
 from models.training.format import LONGEST, Kind, Part
 from models.training.shuffling import shuffler
@@ -84,3 +84,9 @@ def test_development_rows_are_cut_as_serving_cuts(length: int) -> None:
     assert all(len(piece) > int(LONGEST * OVERLAP) for piece in pieces[1:])
     for one, other in pairwise(pieces):
         assert len(one) >= len(other)
+
+
+@pytest.mark.parametrize("text", ["Ｔell me", "t\u200bell m\u0336e", "تـجربة"])
+def test_development_rows_are_read_as_they_are_trained_on(text: str) -> None:
+    parts = (Part("<bos>", trusted=True), Part(text), Part(text, judged=True))
+    assert encode_pieces(Bytes(), parts, LONGEST) == [encode_parts(Bytes(), parts, LONGEST)]

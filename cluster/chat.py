@@ -28,6 +28,7 @@ def chat(
     """Talk to the running stack. Answers stream as the judge passes them; the verdict follows each.
 
     Examples: mizan chat "Bonjour !"   or   mizan chat   for a conversation (end it with Ctrl-D).
+    What was refused is left out of the rest of a conversation.
     """
     from auth.client import TokenRefused  # noqa: PLC0415  not needed by `--help`
     from auth.embedded import embedded_token  # noqa: PLC0415  as above
@@ -59,9 +60,13 @@ def chat(
         except APIError as error:
             ERRORS.print(f"[red]{escape(str(error))}[/]", highlight=False)
             raise typer.Exit(1) from error
-        messages.append({"role": "assistant", "content": answer})
         if prompt is not None:
             return
+        if answer is None:
+            # What was asked is judged with every later question: left in, it would block them all.
+            messages.pop()
+        else:
+            messages.append({"role": "assistant", "content": answer})
 
 
 def _ask() -> str | None:
@@ -72,9 +77,10 @@ def _ask() -> str | None:
     return text.strip() or _ask()
 
 
-def _answer(client: OpenAI, model: str, messages: list[dict[str, str]], max_tokens: int) -> str:
-    """Print one answer while it streams, then its verdict. Returns its text."""
+def _answer(client: OpenAI, model: str, messages: list[dict[str, str]], max_tokens: int) -> str | None:
+    """Print one answer while it streams, then its verdict. Returns its text, and nothing of a refused one."""
     said = ""
+    refused = False
     judgement: dict[str, Any] = {}
     request: dict[str, Any] = {"model": model, "messages": messages, "max_tokens": max_tokens}
     with client.chat.completions.create(**request, stream=True) as stream:
@@ -83,6 +89,7 @@ def _answer(client: OpenAI, model: str, messages: list[dict[str, str]], max_toke
                 delta = choice.delta
                 text = delta.content or (f"\n{delta.refusal}" if delta.refusal else "")
                 said += text
+                refused = refused or bool(delta.refusal)
                 CONSOLE.out(text, end="", highlight=False)
             judgement = (chunk.model_extra or {}).get("judgement") or judgement
     CONSOLE.print()
@@ -95,4 +102,4 @@ def _answer(client: OpenAI, model: str, messages: list[dict[str, str]], max_toke
             f"{judgement['calls']} calls, {judgement['latency_ms']:.0f} ms judging, "
             f"{tokens['released']}/{tokens['generated']} tokens released[/]"
         )
-    return said
+    return None if refused else said

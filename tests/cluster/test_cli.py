@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -266,6 +267,13 @@ class TestChat:
         assert result.exit_code == 0, result.output
         assert "first" in result.output
         assert "second" in result.output
+
+    def test_a_conversation_goes_on_after_a_refusal(self, gateway: Any) -> None:
+        gateway()
+        result = RUNNER.invoke(app, ["chat"], input="hello\nzarzour\nagain\n")
+        assert result.exit_code == 0, result.output
+        verdicts = re.findall(r"(passed|flagged) by", result.output)
+        assert verdicts == ["passed", "flagged", "passed"]
 
     def test_an_error_of_the_gateway(self, gateway: Any) -> None:
         gateway(script=Script(fail_after=0))

@@ -2,13 +2,17 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+
+if TYPE_CHECKING:
+    from models.training.recipe import Recipe
 
 app = typer.Typer(help="Train the default judge and merge its adapter.", no_args_is_help=True)
 
 _HERE = Path(__file__).parent
+Stage = TypeVar("Stage")
 RecipeOption = Annotated[Path, typer.Option("--recipe", help="Recipe (YAML).")]
 DataOption = Annotated[
     list[Path], typer.Option("--data", help="Folder of labelled rows (*.jsonl); repeat for several.")
@@ -51,6 +55,10 @@ def train(  # noqa: PLR0917 - typer passes every option by name
     averaged = 1 < mean_of <= len(stages)
     if averaged and len({stage.lora for stage in stages[-mean_of:]}) > 1:
         raise typer.BadParameter("the last stages differ in `lora` and have no mean: use --mean-of 1")
+    for number, stage in enumerate(stages):
+        averages = [*_begun_with(stage, stages[:number]), *((stage,) if stage.kept and number else ())]
+        if len({one.lora for one in averages}) > 1:
+            raise typer.BadParameter(f"{stage.name} averages what it begins with, but `lora` differs there")
     folders = (*data, *OWN_DATA) if own_data else tuple(data)
     columns = (
         rich_progress.TextColumn("{task.description}"),
@@ -71,10 +79,11 @@ def train(  # noqa: PLR0917 - typer passes every option by name
         adapters: list[Path] = []
         for stage in stages:
             folder = run / stage.name
-            start = adapters[-1] if adapters else start_from
-            if 1 < stage.begins_with_mean_of <= len(adapters):
+            begun = _begun_with(stage, adapters)
+            start = begun[0] if begun else start_from
+            if len(begun) > 1:
                 start = folder / "start"
-                average_adapters(adapters[-stage.begins_with_mean_of :], start)
+                average_adapters(begun, start)
             adapter = train_adapter(
                 Paths(base=base, data=folders, run=folder),
                 stage,
@@ -91,6 +100,12 @@ def train(  # noqa: PLR0917 - typer passes every option by name
         adapter = run / "adapter"
         average_adapters(adapters[-mean_of:], adapter)
     typer.echo(f"adapter: {adapter}")
+
+
+def _begun_with(stage: "Recipe", earlier: "list[Stage]") -> "list[Stage]":
+    """Which of the earlier stages a stage begins with: the mean of so many, or the one just before it."""
+    wanted = stage.begins_with_mean_of
+    return earlier[-wanted:] if wanted <= len(earlier) else earlier[-1:]
 
 
 @app.command()

@@ -141,6 +141,56 @@ def test_training_begins_each_stage_with_the_one_before_and_averages_the_last_tw
     assert str(tmp_path / "adapter") in result.output.replace("\n", "")
 
 
+def recipe(folder: Path, name: str, **fields: object) -> list[str]:
+    """The option with a recipe of that name."""
+    path = folder / f"{name}.yaml"
+    mix = [{"file": "own", "rows": 1}]
+    path.write_text(json.dumps({"name": name, "mix": mix, **fields}), encoding="utf-8")
+    return ["--recipe", str(path)]
+
+
+def test_a_stage_may_begin_with_the_mean_of_several_and_keep_a_share_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[float] = []
+
+    def train(paths: pipeline.Paths, *_: object, start_from: Path | None, **__: object) -> Path:
+        begun.append(0.0 if start_from is None else float(change(start_from)[0, 0]))
+        value = {"a": 1.0, "b": 3.0, "c": 6.0}[paths.run.name]
+        paths.run.mkdir(parents=True, exist_ok=True)
+        return adapter(paths.run / "adapter", torch.full((2, 1), value), torch.ones(1, 2))
+
+    monkeypatch.setattr(pipeline, "train", train)
+    options = [
+        *recipe(tmp_path, "a", begins_with_mean_of=2, kept=0.5),  # there is nothing before it
+        *recipe(tmp_path, "b"),
+        *recipe(tmp_path, "c", begins_with_mean_of=2, kept=0.25),
+    ]
+    arguments = ["train", "--base", "base", "--data", "data", "--run", str(tmp_path), "--mean-of", "1"]
+    result = CliRunner().invoke(app, [*arguments, *options])
+    assert result.exit_code == 0, result.output
+    assert begun == pytest.approx([0.0, 1.0, 2.0], abs=0.05)
+    assert change(tmp_path / "c" / "with-start")[0, 0] == pytest.approx(0.25 * 2 + 0.75 * 6, abs=0.05)
+    assert str(tmp_path / "c" / "with-start") in result.output.replace("\n", "")
+
+
+@pytest.mark.parametrize("averaging", [{"begins_with_mean_of": 2}, {"kept": 0.5}])
+def test_what_has_no_mean_is_refused_before_any_stage_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, averaging: dict[str, float]
+) -> None:
+    monkeypatch.setattr(pipeline, "train", lambda *_, **__: pytest.fail("trained"))
+    shapes = ({"first_layer": 9}, {"first_layer": 4}, {"first_layer": 0})
+    options = [
+        *recipe(tmp_path, "a", lora=shapes[0]),
+        *recipe(tmp_path, "b", lora=shapes[1]),
+        *recipe(tmp_path, "c", lora=shapes[2], **averaging),
+    ]
+    arguments = ["train", "--base", "base", "--data", "data", "--run", str(tmp_path), "--mean-of", "1"]
+    result = CliRunner().invoke(app, [*arguments, *options])
+    assert result.exit_code == 2
+    assert "c averages what it begins with" in result.output
+
+
 def test_a_single_stage_is_not_averaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "train", lambda paths, *_, **__: paths.run / "adapter")
     arguments = ["train", "--base", "base", "--data", "data", "--run", str(tmp_path)]

@@ -72,7 +72,7 @@ def compose_documents(
 
     A window is as long as so many pieces at most. Three of six are requests, one is an answer, one a text,
     and one is a short request, harmful or not, that follows on a document. Languages are drawn equally often
-    where they have rows.
+    where they have rows; a window whose kind has no rows in its language is left out.
     """
     langs = [lang for lang in _WORDS if any(row.lang == lang and not row.unsafe for row in rows)]
     pools = {
@@ -82,7 +82,7 @@ def compose_documents(
         for unsafe in (True, False)
     }
     composed: list[Example] = []
-    for number in range(count):
+    for number in range(count if langs else 0):
         lang = rng.choice(langs)
         kind = (Kind.REQUEST, Kind.REQUEST, Kind.REQUEST, Kind.REQUEST, Kind.ANSWER, Kind.TEXT)[number % 6]
         harmless = pools[kind, lang, False]

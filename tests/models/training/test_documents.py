@@ -1,5 +1,6 @@
 """Windows of long texts: as long as a piece, labelled by what is hidden in them."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -66,6 +67,10 @@ def test_a_language_without_harmful_rows_of_a_kind_has_no_windows_of_it() -> Non
     harmless = [row for row in ROWS if not (row.unsafe and row.kind is Kind.ANSWER)]
     windows = compose_documents(harmless, 60, 0.5, shuffler(7))
     assert {window.kind for window in windows} == {Kind.REQUEST, Kind.TEXT}
+
+
+def test_rows_in_other_languages_make_no_windows() -> None:
+    assert compose_documents([replace(row, lang="de") for row in ROWS], 60, 0.5, shuffler(7)) == []
 
 
 class Bytes:

@@ -9,7 +9,8 @@ a text, and also as what was said before a short request.
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Self
 
 from models.training.examples import Example
 from models.training.format import Kind, Turn
@@ -65,6 +66,25 @@ _TASKS = {
 _SENTENCE = re.compile(r"(?<=[.!?؟…\n])\s+")
 
 
+@dataclass(frozen=True, slots=True)
+class _Harmless:
+    """Harmless rows of one kind and language: all, documents, short ones, and by whether they are Arabic."""
+
+    rows: list[Example]
+    documents: list[Example]
+    short: list[Example]
+    by_script: dict[bool, list[Example]]
+
+    @classmethod
+    def of(cls, rows: list[Example]) -> Self:
+        by_script: dict[bool, list[Example]] = {True: [], False: []}
+        for row in rows:
+            by_script[is_arabic(row.text)].append(row)
+        documents = [row for row in rows if row.file == DOCUMENTS]
+        short = [row for row in rows if row.file != DOCUMENTS and len(row.text) < 300]
+        return cls(rows, documents, short or rows, by_script)
+
+
 def compose_documents(
     rows: Sequence[Example], count: int, hidden: float, rng: random.Random, pieces: int = 1
 ) -> list[Example]:
@@ -75,26 +95,23 @@ def compose_documents(
     where they have rows; a window whose kind has no rows in its language is left out.
     """
     langs = [lang for lang in _WORDS if any(row.lang == lang and not row.unsafe for row in rows)]
-    pools = {
-        (kind, lang, unsafe): _usable(rows, kind, lang, unsafe)
-        for kind in Kind
-        for lang in langs
-        for unsafe in (True, False)
-    }
+    every = [(kind, lang) for kind in Kind for lang in langs]
+    harmful_rows = {(kind, lang): _usable(rows, kind, lang, unsafe=True) for kind, lang in every}
+    pools = {(kind, lang): _Harmless.of(_usable(rows, kind, lang, unsafe=False)) for kind, lang in every}
     composed: list[Example] = []
     for number in range(count if langs else 0):
         lang = rng.choice(langs)
         kind = (Kind.REQUEST, Kind.REQUEST, Kind.REQUEST, Kind.REQUEST, Kind.ANSWER, Kind.TEXT)[number % 6]
-        harmless = pools[kind, lang, False]
-        harmful = pools[kind, lang if rng.random() < 0.85 else rng.choice(langs), True]
-        if not harmless or not harmful:
+        harmless = pools[kind, lang]
+        harmful = harmful_rows[kind, lang if rng.random() < 0.85 else rng.choice(langs)]
+        if not harmless.rows or not harmful:
             continue
         unsafe = rng.random() < hidden
         words = _window(harmless, lang, pieces, rng)
         if number % 6 == 3:
-            composed.append(_after(words, rng.choice(harmful if unsafe else _short(harmless)), lang, rng))
+            composed.append(_after(words, rng.choice(harmful if unsafe else harmless.short), lang, rng))
             continue
-        example = rng.choice(harmless)
+        example = rng.choice(harmless.rows)
         hazard = None
         if unsafe:
             found = rng.choice(harmful)
@@ -116,6 +133,11 @@ def compose_documents(
     return composed
 
 
+def is_after(example: Example) -> bool:
+    """Whether it is a short request that follows on a document."""
+    return example.kind is Kind.REQUEST and any(turn.role == "assistant" for turn in example.context)
+
+
 def _usable(rows: Sequence[Example], kind: Kind, lang: str, unsafe: bool) -> list[Example]:
     """Rows of a kind that a window may be made of; documents serve every kind, harmful rows are short."""
     found = [
@@ -131,21 +153,16 @@ def _usable(rows: Sequence[Example], kind: Kind, lang: str, unsafe: bool) -> lis
     return found
 
 
-def _short(rows: Sequence[Example]) -> list[Example]:
-    return [row for row in rows if row.file != DOCUMENTS and len(row.text) < 300] or list(rows)
-
-
-def _window(rows: Sequence[Example], lang: str, pieces: int, rng: random.Random) -> str:
+def _window(harmless: _Harmless, lang: str, pieces: int, rng: random.Random) -> str:
     """A part of a document, or texts in a row, cut anywhere."""
     least, most = _WORDS[lang]
     wanted = rng.randint(least, most * pieces)
-    documents = [row for row in rows if row.file == DOCUMENTS]
-    if documents and rng.random() < 0.6:
-        text = rng.choice(documents).text
+    if harmless.documents and rng.random() < 0.6:
+        text = rng.choice(harmless.documents).text
     else:
         separator = rng.choice(("\n", "\n\n", " ", "\n- "))
-        texts = [rng.choice(rows).text.strip()]
-        alike = [row for row in rows if is_arabic(row.text) == is_arabic(texts[0])]
+        texts = [rng.choice(harmless.rows).text.strip()]
+        alike = harmless.by_script[is_arabic(texts[0])]
         while sum(len(text.split()) for text in texts) < wanted * 1.3:
             texts.append(rng.choice(alike).text.strip())
         text = separator.join(texts)

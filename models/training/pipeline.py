@@ -11,7 +11,7 @@ import torch
 from transformers import AutoTokenizer
 
 from models.training.calibrate import LONG_TEXTS
-from models.training.documents import COMPOSED, compose_documents
+from models.training.documents import COMPOSED, compose_documents, is_after
 from models.training.encode import encode_parts, encode_pieces, label_ids
 from models.training.examples import Example, from_row
 from models.training.export import CONFIG, RECORD, export_adapter, load_weights, record_of
@@ -27,9 +27,12 @@ from models.training.rows import Row, digests
 from models.training.scoring import Score, score, worst
 from models.training.shuffling import shuffler
 
-LONG_ROWS = 360
+LONG_ROWS = 600
 LONG_PIECES = 3
 """How many long texts of how many pieces at most are made for development, half of them harmful somewhere."""
+
+AFTER_LONG = "after-long-texts"
+"""What those rows are called whose judged text is short and only follows on a long one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,9 @@ def development(split: Split, recipe: Recipe, most: int) -> list[Example]:
     held_out = [from_row(row) for row in split.development if row.kind != "pair"]
     rng = shuffler(recipe.split_seed, "long texts")
     long = compose_documents(held_out, LONG_ROWS, 0.5, rng, pieces=LONG_PIECES)
-    return short + [replace(example, file=LONG_TEXTS) for example in long]
+    return short + [
+        replace(example, file=AFTER_LONG if is_after(example) else LONG_TEXTS) for example in long
+    ]
 
 
 def score_adapter(paths: Paths, adapter: Path | None, examples: Sequence[Example]) -> list[Score]:

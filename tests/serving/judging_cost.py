@@ -25,6 +25,7 @@ STORY = """Phosphate rock is mined in open pits, crushed, washed and floated, an
 becomes phosphoric acid and gypsum; the acid is concentrated, and with ammonia it becomes granules that are
 dried, screened, cooled, stored and shipped to farms where the soil lacks phosphorus."""
 WORDS = STORY.split()
+LENGTH = 1300
 
 
 class Counting:
@@ -77,18 +78,18 @@ class Patient:
 
 
 async def measure(engine: VllmEngine, judge_folder: Path, policy: Policy) -> dict[str, int]:
-    """Tokens computed for an answer of 512 tokens judged as it grew, and for one check of all of it."""
+    """Tokens computed for an answer of 1,300 tokens judged as it grew, and for one check of all of it."""
     template = template_of("mizan", (), load_calibration(judge_folder))
     engine.assert_labels(template.labels())
     counting = Counting(engine)
     judge = TemplateJudge(template, counting, "judge", "0" * 64)
-    native = Patient(512, counting.idle)
+    native = Patient(LENGTH, counting.idle)
     chain = Chain(native, judge, policy, Generation("growing", {}, cache_salt="growing"), CONVERSATION)
     async for _ in chain.run():
         pass
     growing, checks = counting.computed, counting.checks
     counting.computed = 0
-    whole = "".join(f"{WORDS[number % len(WORDS)]} " for number in range(512))
+    whole = "".join(f"{WORDS[number % len(WORDS)]} " for number in range(LENGTH))
     await judge.judge(Check(Stage.ANSWER, CONVERSATION, whole, "whole", "whole"), policy)
     return {"growing": growing, "checks": checks, "whole": counting.computed}
 

@@ -37,6 +37,7 @@ class TemplateJudge:
             raise JudgeError("no_question", f"policy {policy.id} asks nothing at stage {check.stage}")
         answers = await self._ask((*questions, *more))
         findings, replies = await self._read(answers[: len(questions)], check, policy)
+        alone, _ = decide(findings, policy.label_mass_floor)
         if whole is not None:
             further, others = await self._read(answers[len(questions) :], whole, policy)
             findings, replies = worse(findings, further, policy.label_mass_floor), replies + others
@@ -61,6 +62,7 @@ class TemplateJudge:
             cached_tokens=sum(score.cached_tokens for score in scores),
             pieces=max(len(score.pieces) for score in scores),
             context_shortened=any(score.context_shortened for score in scores),
+            earlier_turns=outcome is Outcome.FLAGGED and alone is Outcome.PASSED,
         )
 
     async def _ask(self, questions: Sequence[Question]) -> list[Reply]:

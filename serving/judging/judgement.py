@@ -106,6 +106,7 @@ class Judgement:
                 "exposed": self.tally.exposed,
             },
             "context_shortened": verdict.context_shortened,
+            "earlier_turns": verdict.earlier_turns,
         }
 
 

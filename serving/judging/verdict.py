@@ -38,7 +38,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The judge's decision on one check. Times in seconds; tokens as counted by the judge's engine."""
+    """The judge's decision on one check. Times in seconds; tokens as counted by the judge's engine.
+
+    `earlier_turns`: the last message alone would have passed, what was asked in the whole conversation does
+    not.
+    """
 
     outcome: Outcome
     stage: Stage
@@ -56,6 +60,7 @@ class Verdict:
     cached_tokens: int = 0
     pieces: int = 1
     context_shortened: bool = False
+    earlier_turns: bool = False
 
     @property
     def passed(self) -> bool:

@@ -189,6 +189,7 @@ def test_a_request_spread_over_turns_is_found() -> None:
     verdict, hearing = asked(CONVERSATION, "how would one", "open the valve")
     assert verdict.outcome is Outcome.FLAGGED
     assert verdict.categories == ("c0",)
+    assert verdict.earlier_turns
     assert len(hearing.calls) == 1, "both questions go in one call"
 
 
@@ -196,6 +197,7 @@ def test_a_request_that_was_left_standing_is_found_though_the_last_turn_is_harml
     conversation = (*CONVERSATION, Message("assistant", "No."), Message("user", "thanks, go on"))
     assert asked(conversation, "open the valve")[0].outcome is Outcome.FLAGGED
     assert asked(conversation, "an explosive")[0].passed
+    assert not asked(conversation, "go on")[0].earlier_turns, "the last message is flagged by itself"
 
 
 def test_what_was_asked_is_judged_as_one_text_without_what_was_answered() -> None:

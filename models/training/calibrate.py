@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from models.training.examples import Example
 from models.training.measure import probability
+from models.training.scoring import Score
 
 MOST_FALSE_ALARMS = {"request": 0.03, "answer": 0.01, "text": 0.20}
 """Share of harmless development rows that may be flagged, by kind.
@@ -23,36 +24,61 @@ EVERYDAY_TEXTS = "doda-darija"
 
 MOST_EVERYDAY_ALARMS = 0.05
 
-LONG_TEXTS = "long-texts"
-"""Texts of several pieces, of which the worst counts: the bound that keeps documents from being flagged."""
+MOST_LONG_ALARMS = {"request": 0.03, "answer": 0.05, "text": 0.10}
+"""Share of harmless texts of several pieces that may be flagged, by kind.
 
-MOST_LONG_ALARMS = 0.05
+The worst piece counts, and the worst of several scores higher than one alone: so these texts have a bar of
+their own, which is never the lower one.
+"""
 
 _STAGES = {"request": ("prompt",), "answer": ("answer", "tool_call"), "text": ("text",)}
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """`cutoffs` are raw log-odds by kind; `thresholds` the same as calibrated probabilities by stage."""
+    """`cutoffs` are raw log-odds by kind; `thresholds` the same as calibrated probabilities by stage.
+
+    `lowered` is by how much the raw log-odds of a text of several pieces are lowered, by kind;
+    `several_pieces` the same in calibrated log-odds by stage.
+    """
 
     temperature: float
     cutoffs: dict[str, float]
     thresholds: dict[str, float]
+    lowered: dict[str, float]
+    several_pieces: dict[str, float]
+
+    def decisive(self, example: Example, score: Score) -> float:
+        """The log-odds that are held against the cutoff."""
+        return score.logit - (self.lowered[example.kind.value] if score.pieces > 1 else 0.0)
 
 
-def fit(examples: Sequence[Example], logits: Sequence[float]) -> Fitted:
-    """Fit on a development split."""
-    temperature = _temperature(examples, logits)
-    cutoffs = {}
+def fit(examples: Sequence[Example], scores: Sequence[Score]) -> Fitted:
+    """Fit on a development split: all but the last step on texts that were read at once."""
+    scored = list(zip(examples, scores, strict=True))
+    at_once = [(example, score.logit) for example, score in scored if score.pieces == 1]
+    temperature = _temperature([example for example, _ in at_once], [logit for _, logit in at_once])
+    cutoffs, lowered = {}, {}
     for kind in sorted({example.kind.value for example in examples}):
-        members = [index for index, example in enumerate(examples) if example.kind.value == kind]
-        cutoffs[kind] = _cutoff(kind, [examples[i] for i in members], [logits[i] for i in members])
-    thresholds = {
-        stage: round(probability(cutoff, temperature), 4)
-        for kind, cutoff in cutoffs.items()
-        for stage in _STAGES[kind]
-    }
-    return Fitted(temperature, cutoffs, thresholds)
+        short = [(example, logit) for example, logit in at_once if example.kind.value == kind]
+        long = [
+            score.logit
+            for example, score in scored
+            if score.pieces > 1 and example.kind.value == kind and not example.unsafe
+        ]
+        cutoffs[kind] = _cutoff(kind, short)
+        lowered[kind] = round(max(0.0, _least([(long, MOST_LONG_ALARMS[kind])]) - cutoffs[kind]), 2)
+    return Fitted(
+        temperature,
+        cutoffs,
+        _by_stage({kind: probability(cutoff, temperature) for kind, cutoff in cutoffs.items()}),
+        lowered,
+        _by_stage({kind: logits / temperature for kind, logits in lowered.items()}),
+    )
+
+
+def _by_stage(values: dict[str, float]) -> dict[str, float]:
+    return {stage: round(value, 4) for kind, value in values.items() for stage in _STAGES[kind]}
 
 
 def _temperature(examples: Sequence[Example], logits: Sequence[float]) -> float:
@@ -70,19 +96,14 @@ def _temperature(examples: Sequence[Example], logits: Sequence[float]) -> float:
     return min((round(0.5 + 0.05 * step, 2) for step in range(71)), key=loss)
 
 
-def _cutoff(kind: str, examples: Sequence[Example], logits: Sequence[float]) -> float:
+def _cutoff(kind: str, scored: Sequence[tuple[Example, float]]) -> float:
     """The least cutoff that keeps to the bounds on false alarms, and so the most recall within them."""
-    scored = list(zip(examples, logits, strict=True))
-    harmless = [logit for example, logit in scored if not example.unsafe and example.file != LONG_TEXTS]
-    of_file = {
-        file: [logit for example, logit in scored if example.file == file and not example.unsafe]
-        for file in (EVERYDAY_TEXTS, LONG_TEXTS)
-    }
-    bounds = (
-        (harmless, MOST_FALSE_ALARMS[kind]),
-        (of_file[EVERYDAY_TEXTS], MOST_EVERYDAY_ALARMS),
-        (of_file[LONG_TEXTS], MOST_LONG_ALARMS),
-    )
+    harmless = [logit for example, logit in scored if not example.unsafe]
+    everyday = [logit for example, logit in scored if example.file == EVERYDAY_TEXTS and not example.unsafe]
+    return _least([(harmless, MOST_FALSE_ALARMS[kind]), (everyday, MOST_EVERYDAY_ALARMS)])
+
+
+def _least(bounds: Sequence[tuple[Sequence[float], float]]) -> float:
     candidates = [round(-3 + 0.05 * step, 2) for step in range(161)]
     for cutoff in candidates:
         if all(sum(logit >= cutoff for logit in some) <= most * len(some) for some, most in bounds):

@@ -18,7 +18,15 @@ DataOption = Annotated[
     list[Path], typer.Option("--data", help="Folder of labelled rows (*.jsonl); repeat for several.")
 ]
 OWN_DATA = (_HERE / "data", _HERE / "passages")
-STAGE_NAMES = ("mizan", "mizan-second", "mizan-third", "mizan-fourth", "mizan-fifth", "mizan-sixth")
+STAGE_NAMES = (
+    "mizan",
+    "mizan-second",
+    "mizan-third",
+    "mizan-fourth",
+    "mizan-fifth",
+    "mizan-sixth",
+    "mizan-seventh",
+)
 STAGES = [_HERE / "recipes" / f"{name}.yaml" for name in STAGE_NAMES]
 RECIPE = STAGES[-1]
 
@@ -37,12 +45,8 @@ def train(  # noqa: PLR0917 - typer passes every option by name
     minutes: Annotated[float, typer.Option(help="Time for each stage; its rate falls in time.")] = 1e9,
     compiled: Annotated[bool, typer.Option(help="Compile the layers (needs a C++ compiler).")] = True,
     own_data: Annotated[bool, typer.Option(help="Add the rows in models/training/data and passages.")] = True,
-    mean_of: Annotated[
-        int,
-        typer.Option(help="The result is the mean of so many last stages, where there are as many.", min=1),
-    ] = 2,
 ) -> None:
-    """Fine-tune the adapter, stage by stage: four hours for the shipped ones on two cores."""
+    """Fine-tune the adapter, stage by stage: five hours for the shipped ones on two cores."""
     from rich import progress as rich_progress  # noqa: PLC0415 - keeps `mizan --help` fast
 
     from models.training.average import average as average_adapters  # noqa: PLC0415 - keeps `mizan --help` fast
@@ -52,9 +56,6 @@ def train(  # noqa: PLR0917 - typer passes every option by name
     from models.training.recipe import load_recipe  # noqa: PLC0415 - keeps `mizan --help` fast
 
     stages = [load_recipe(path) for path in recipe]
-    averaged = 1 < mean_of <= len(stages)
-    if averaged and len({stage.lora for stage in stages[-mean_of:]}) > 1:
-        raise typer.BadParameter("the last stages differ in `lora` and have no mean: use --mean-of 1")
     for number, stage in enumerate(stages):
         averages = [*_begun_with(stage, stages[:number]), *((stage,) if stage.kept and number else ())]
         if len({one.lora for one in averages}) > 1:
@@ -96,9 +97,6 @@ def train(  # noqa: PLR0917 - typer passes every option by name
                 trained, adapter = adapter, folder / "with-start"
                 average_adapters([start, trained], adapter, [stage.kept, 1 - stage.kept])
             adapters.append(adapter)
-    if averaged:
-        adapter = run / "adapter"
-        average_adapters(adapters[-mean_of:], adapter)
     typer.echo(f"adapter: {adapter}")
 
 
@@ -175,11 +173,13 @@ def calibrate(  # noqa: PLR0917 - typer passes every option by name
             for e, z in zip(examples, logits, strict=True)
         )
         scores_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    fitted = fit(examples, logits)
-    measured = by_file(examples, logits, fitted.cutoffs)
+    fitted = fit(examples, scores)
+    decisive = [fitted.decisive(example, score) for example, score in zip(examples, scores, strict=True)]
+    measured = by_file(examples, decisive, fitted.cutoffs)
     calibration = {
         "temperature": fitted.temperature,
         "thresholds": fitted.thresholds,
+        "several_pieces": fitted.several_pieces,
         "rows": len(examples),
         "least_label_mass": round(min(score.mass for score in scores), 4),
         "pairs": len(worse),

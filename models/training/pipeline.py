@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer
 
-from models.training.calibrate import LONG_TEXTS
 from models.training.documents import COMPOSED, compose_documents, is_after
 from models.training.encode import encode_parts, encode_pieces, label_ids
 from models.training.examples import Example, from_row
@@ -31,8 +30,9 @@ LONG_ROWS = 600
 LONG_PIECES = 3
 """How many long texts of how many pieces at most are made for development, half of them harmful somewhere."""
 
+LONG_TEXTS = "long-texts"
 AFTER_LONG = "after-long-texts"
-"""What those rows are called whose judged text is short and only follows on a long one."""
+"""What those rows are called, and those whose judged text is short and only follows on a long one."""
 
 
 @dataclass(frozen=True, slots=True)

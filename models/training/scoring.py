@@ -12,15 +12,17 @@ from models.training.network import last_hidden, output_weights
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """`logit` is log p(unsafe label) - log p(safe label); `mass` the share of the vocabulary both hold."""
+    """`logit` is log p(unsafe label) - log p(safe label); `mass` the share of the vocabulary both hold;
+    `pieces` how many the text was read in."""
 
     logit: float
     mass: float
+    pieces: int = 1
 
 
 def worst(pieces: Sequence[Score]) -> Score:
     """What counts of a text's pieces: the highest log-odds, the least mass."""
-    return Score(max(piece.logit for piece in pieces), min(piece.mass for piece in pieces))
+    return Score(max(piece.logit for piece in pieces), min(piece.mass for piece in pieces), len(pieces))
 
 
 def score(

@@ -28,6 +28,11 @@ class Calibration(BaseModel):
         default_factory=dict, description="Probability from which a stage is flagged; 0.5 where absent."
     )
 
+    several_pieces: dict[Stage, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
+        default_factory=dict,
+        description="How much log-odds are lowered where the worst of several pieces counts; else 0.",
+    )
+
     def threshold(self, stage: Stage) -> float:
         return self.thresholds.get(stage, 0.5)
 

@@ -53,6 +53,8 @@ class Mizan(OneRound):
     def finding(self, question: Question, scores: LabelScores, policy: Policy) -> Finding:
         bar = one_bar(policy, question.stage, self.calibration.threshold(question.stage))
         reading = worst_piece(scores, (UNSAFE_LABEL,), self.calibration.temperature)
+        if len(scores.pieces) > 1:
+            reading = reading.lowered(self.calibration.several_pieces.get(question.stage, 0.0))
         return found(reading, bar, question.criterion)
 
 

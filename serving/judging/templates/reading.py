@@ -1,7 +1,9 @@
 """Reading label scores, shared by the families."""
 
+import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from serving.judging.hazards import Hazard
 from serving.judging.prompt import LabelScores
@@ -15,6 +17,13 @@ class Reading:
 
     score: float
     mass: float
+
+    def lowered(self, log_odds: float) -> Self:
+        """The same with the score's log-odds lowered by so much; a score outside 0 to 1 stays as it is."""
+        if not 0.0 < self.score < 1.0:
+            return self
+        odds = self.score / (1 - self.score) * math.exp(-log_odds)
+        return replace(self, score=odds / (1 + odds))
 
 
 def worst_piece(scores: LabelScores, unsafe: Collection[str], temperature: float = 1.0) -> Reading:

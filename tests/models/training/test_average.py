@@ -108,25 +108,14 @@ def test_what_cannot_be_averaged_is_said_in_one_line(tmp_path: Path) -> None:
     assert str(result.exception) == "an average needs two adapters or more"
 
 
-def test_stages_that_have_no_mean_are_refused_before_they_are_trained(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pipeline, "train", lambda *_, **__: pytest.fail("trained"))
-    arguments = ["train", "--base", "base", "--data", "data", "--run", str(tmp_path)]
-    several = [part for path in STAGES[:3] for part in ("--recipe", str(path))]
-    result = CliRunner().invoke(app, [*arguments, *several])
-    assert result.exit_code == 2
-    assert "--mean-of 1" in result.output
-
-
-def test_training_begins_each_stage_with_the_one_before_and_averages_the_last_two(
+def test_training_begins_each_stage_with_the_one_before_and_the_last_with_a_mean(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[Path | None] = []
 
     def train(paths: pipeline.Paths, *_: object, start_from: Path | None, **__: object) -> Path:
         begun.append(start_from)
-        paths.run.mkdir(parents=True)
+        paths.run.mkdir(parents=True, exist_ok=True)
         value = float(len(begun))
         return adapter(paths.run / "adapter", torch.full((2, 1), value), torch.ones(1, 2))
 
@@ -135,10 +124,13 @@ def test_training_begins_each_stage_with_the_one_before_and_averages_the_last_tw
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     stages = [load_recipe(path).name for path in STAGES]
-    assert begun == [None, *(tmp_path / stage / "adapter" for stage in stages[:-1])]
-    between = (len(stages) + len(stages) - 1) / 2
-    assert torch.allclose(change(tmp_path / "adapter"), torch.full((2, 2), between), atol=0.05)
-    assert str(tmp_path / "adapter") in result.output.replace("\n", "")
+    start, adapters = tmp_path / stages[-1] / "start", [tmp_path / stage / "adapter" for stage in stages]
+    assert begun == [None, *adapters[:-2], start]
+    assert torch.allclose(change(start), torch.full((2, 2), len(stages) - 1.5), atol=0.05)
+    shipped = tmp_path / stages[-1] / "with-start"
+    halfway = (len(stages) - 1.5 + len(stages)) / 2
+    assert torch.allclose(change(shipped), torch.full((2, 2), halfway), atol=0.05)
+    assert str(shipped) in result.output.replace("\n", "")
 
 
 def recipe(folder: Path, name: str, **fields: object) -> list[str]:
@@ -166,7 +158,7 @@ def test_a_stage_may_begin_with_the_mean_of_several_and_keep_a_share_of_it(
         *recipe(tmp_path, "b"),
         *recipe(tmp_path, "c", begins_with_mean_of=2, kept=0.25),
     ]
-    arguments = ["train", "--base", "base", "--data", "data", "--run", str(tmp_path), "--mean-of", "1"]
+    arguments = ["train", "--base", "base", "--data", "data", "--run", str(tmp_path)]
     result = CliRunner().invoke(app, [*arguments, *options])
     assert result.exit_code == 0, result.output
     assert begun == pytest.approx([0.0, 1.0, 2.0], abs=0.05)
@@ -185,15 +177,17 @@ def test_what_has_no_mean_is_refused_before_any_stage_is_trained(
         *recipe(tmp_path, "b", lora=shapes[1]),
         *recipe(tmp_path, "c", lora=shapes[2], **averaging),
     ]
-    arguments = ["train", "--base", "base", "--data", "data", "--run", str(tmp_path), "--mean-of", "1"]
+    arguments = ["train", "--base", "base", "--data", "data", "--run", str(tmp_path)]
     result = CliRunner().invoke(app, [*arguments, *options])
     assert result.exit_code == 2
     assert "c averages what it begins with" in result.output
 
 
-def test_a_single_stage_is_not_averaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_single_stage_that_begins_afresh_is_not_averaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pipeline, "train", lambda paths, *_, **__: paths.run / "adapter")
     arguments = ["train", "--base", "base", "--data", "data", "--run", str(tmp_path)]
     result = CliRunner().invoke(app, [*arguments, "--recipe", str(STAGES[-1])])
     assert result.exit_code == 0, result.output
-    assert not (tmp_path / "adapter").exists()
+    assert not list(tmp_path.iterdir())

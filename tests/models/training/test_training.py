@@ -21,6 +21,7 @@ from models.training.merge import MergeError, merge_adapter
 from models.training.mix import epoch, split_rows
 from models.training.recipe import Recipe, RecipeError, Share, load_recipe
 from models.training.rows import DataError, Row, read_rows
+from models.training.scoring import Score
 from models.training.shuffling import shuffler
 
 RECIPES = Path(__file__).parents[3] / "models" / "training" / "recipes"
@@ -174,10 +175,15 @@ def test_the_learning_rate_rises_and_falls() -> None:
     assert rates[-1] < 0.06
 
 
+def texts(count: int) -> list[Example]:
+    """So many texts, the second half of them harmful."""
+    return [Example(Kind.TEXT, "x", 2 * number >= count, file="f", lang="en") for number in range(count)]
+
+
 def test_calibration_keeps_to_its_bound_on_false_alarms() -> None:
-    examples = [Example(Kind.TEXT, "x", number >= 50, file="f", lang="en") for number in range(100)]
+    examples = texts(100)
     logits = [4.0 + number / 50 if number >= 50 else -1.0 + number / 50 for number in range(100)]
-    fitted = fit(examples, logits)
+    fitted = fit(examples, [Score(logit, 1.0) for logit in logits])
     found = figures("f", [e.unsafe for e in examples], logits, [fitted.cutoffs["text"]] * 100)
     assert (found.recall, found.auroc) == (1.0, 1.0)
     assert found.false_positive_rate is not None
@@ -185,6 +191,28 @@ def test_calibration_keeps_to_its_bound_on_false_alarms() -> None:
     assert fitted.thresholds["text"] == pytest.approx(
         probability(fitted.cutoffs["text"], fitted.temperature), abs=1e-3
     )
+    assert fitted.several_pieces == {"text": 0.0}
+
+
+def test_texts_of_several_pieces_have_a_bar_of_their_own_and_move_no_other() -> None:
+    short = [Score(4.0 if number >= 50 else -1.0 + number / 50, 1.0) for number in range(100)]
+    long = [Score(5.0 if number >= 50 else 1.0 + number / 50, 1.0, pieces=3) for number in range(100)]
+    alone = fit(texts(100), short)
+    fitted = fit([*texts(100), *texts(100)], [*short, *long])
+    assert (fitted.temperature, fitted.cutoffs) == (alone.temperature, alone.cutoffs)
+    flagged = [fitted.decisive(texts(1)[0], score) >= fitted.cutoffs["text"] for score in long]
+    assert 0 < sum(flagged[:50]) <= 5
+    assert all(flagged[50:])
+    assert fitted.several_pieces["text"] == pytest.approx(
+        fitted.lowered["text"] / fitted.temperature, abs=1e-3
+    )
+    assert fitted.decisive(texts(1)[0], short[0]) == short[0].logit
+
+
+def test_the_bar_of_several_pieces_is_never_the_lower_one() -> None:
+    short = [Score(4.0 if number >= 50 else 3.0, 1.0) for number in range(100)]
+    long = [Score(4.0 if number >= 50 else -2.0, 1.0, pieces=2) for number in range(100)]
+    assert fit([*texts(100), *texts(100)], [*short, *long]).several_pieces == {"text": 0.0}
 
 
 def adapter_for(folder: Path, down: torch.Tensor, up: torch.Tensor) -> Path:

@@ -12,6 +12,7 @@ from serving.judging.prompt import LabelScores, Question
 from serving.judging.templates.base import Reply, Template
 from serving.judging.templates.families import FAMILIES, UnknownFamilyError, template_of
 from serving.judging.templates.mizan import Mizan
+from serving.judging.templates.reading import Reading
 from serving.judging.templates.yes_no import MISTRAL, YesNo
 from serving.judging.verdict import Finding
 
@@ -223,6 +224,26 @@ def test_a_policys_threshold_goes_before_the_calibrated_one() -> None:
         id="p", version="1", criteria=(Criterion(id="harm", description="weapons", threshold=0.2),)
     )
     assert template.findings([Reply(question_of(template), even)], strict)[0].flagged
+
+
+def test_the_worst_of_several_pieces_is_held_against_a_higher_bar() -> None:
+    template = Mizan(Calibration(several_pieces={Stage.PROMPT: math.log(3)}))
+    piece = {" Yes": math.log(0.6), " No": math.log(0.4)}
+    other = {" Yes": math.log(0.1), " No": math.log(0.9)}
+    question = question_of(template)
+    alone, of_two = (
+        template.findings([Reply(question, LabelScores(pieces))], POLICY)[0]
+        for pieces in ((piece,), (other, piece))
+    )
+    assert alone.score == pytest.approx(0.6)
+    assert of_two.score == pytest.approx(1 / 3), "odds of 3 to 2, a third of them"
+    assert (alone.flagged, of_two.flagged) == (True, False)
+
+
+@pytest.mark.parametrize("score", [0.0, 1.0, -0.5, 1.5, math.nan])
+def test_a_score_without_odds_is_not_lowered(score: float) -> None:
+    lowered = Reading(score, 1.0).lowered(2.0).score
+    assert lowered == score or (math.isnan(lowered) and math.isnan(score))
 
 
 def test_an_unknown_family_is_named() -> None:

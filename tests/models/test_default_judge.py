@@ -31,7 +31,8 @@ REQUESTS = {
 def _model() -> JudgeModel:
     default = prepared("gemma-3-270m-judge")
     entry = default.entry
-    return JudgeModel(entry.id, Path(default.path), str(entry.family), "", entry.lineage, {})
+    arguments = entry.engine_args("cpu")
+    return JudgeModel(entry.id, Path(default.path), str(entry.family), "", entry.lineage, arguments)
 
 
 async def test_no_request_that_other_tests_lean_on_is_near_the_threshold() -> None:

@@ -39,7 +39,7 @@ class ReadPieces:
             self._scores.popitem(last=False)
 
     def _digest(self, salt: str, labels: Sequence[str], tokens: Sequence[int]) -> bytes:
-        digest = hashlib.blake2b(key=self._key, digest_size=32)
+        digest = hashlib.blake2b(len(labels).to_bytes(8), key=self._key, digest_size=32)
         for text in (salt, *labels):
             spelled = text.encode("utf-8", "surrogatepass")
             digest.update(len(spelled).to_bytes(8))

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from models.cutting import starts
 from serving.judging.protocols import JudgeError
-
-OVERLAP = 0.25
-"""Share of a piece that the next one repeats, so that nothing hides on a seam."""
 
 STEPS = 8
 """Into so many parts of the limit context is divided, and shortened by whole ones. If it gave way token by
@@ -64,16 +62,8 @@ def fit(segments: Sequence[Encoded], limit: int, longest: int | None = None) -> 
         raise JudgeError("context_exceeded", "the policy leaves no room in the judge's context for the text")
     if judged > MOST_TOKENS:
         raise JudgeError("context_exceeded", f"the text has {judged} tokens, the most is {MOST_TOKENS}")
-    prompts = [
-        _assemble(segments, drop, start, start + piece)
-        for start in range(0, max(judged, 1), _stride(piece))
-        if start == 0 or start + int(piece * OVERLAP) < judged
-    ]
+    prompts = [_assemble(segments, drop, start, start + piece) for start in starts(judged, piece)]
     return Fitted(prompts, context_shortened=drop > 0)
-
-
-def _stride(piece: int) -> int:
-    return max(1, piece - int(piece * OVERLAP))
 
 
 def _assemble(segments: Sequence[Encoded], drop: int, start: int, end: int) -> list[int]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from models.cutting import starts
 from models.spelling.plain import plain_spelling
 from models.training.format import LABELS, Part
 
@@ -31,23 +32,15 @@ def encode_parts(tokenizer: "PreTrainedTokenizerBase", parts: Sequence[Part], li
 
 
 def encode_pieces(
-    tokenizer: "PreTrainedTokenizerBase", parts: Sequence[Part], longest: int, overlap: float = 0.25
+    tokenizer: "PreTrainedTokenizerBase", parts: Sequence[Part], longest: int
 ) -> list[list[int]]:
-    """One prompt for each piece of the judged text, of `longest` tokens at most, as serving cuts it.
-
-    A piece repeats the last `overlap` of the one before (`serving.pieces.OVERLAP`). Nothing is left out.
-    """
+    """One prompt for each piece of the judged text, of `longest` tokens at most, as serving cuts it."""
     encoded = [_encoded(tokenizer, part) for part in parts]
     at = next(index for index, part in enumerate(parts) if part.judged)
     judged = encoded[at]
     before = [token for ids in encoded[:at] for token in ids]
     after = [token for ids in encoded[at + 1 :] for token in ids]
-    repeated = int(longest * overlap)
-    return [
-        before + judged[start : start + longest] + after
-        for start in range(0, max(1, len(judged)), longest - repeated)
-        if start == 0 or start + repeated < len(judged)
-    ]
+    return [before + judged[start : start + longest] + after for start in starts(len(judged), longest)]
 
 
 def _encoded(tokenizer: "PreTrainedTokenizerBase", part: Part) -> list[int]:

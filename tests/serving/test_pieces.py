@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.cutting import OVERLAP
 from serving.judging.protocols import JudgeError
-from serving.pieces import LEAST_PIECE, MOST_TOKENS, OVERLAP, STEPS, Encoded, fit
+from serving.pieces import LEAST_PIECE, MOST_TOKENS, STEPS, Encoded, fit
 from tests import profiles
 
 profiles.load()

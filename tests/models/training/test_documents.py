@@ -5,12 +5,13 @@ from itertools import pairwise
 
 import pytest
 
+from models.cutting import OVERLAP
 from models.training.documents import COMPOSED, DOCUMENTS, compose_documents
 from models.training.encode import encode_parts, encode_pieces
 from models.training.examples import Example
 from models.training.format import LONGEST, Kind, Part
 from models.training.shuffling import shuffler
-from serving.pieces import OVERLAP, Encoded, fit
+from serving.pieces import Encoded, fit
 
 HARM = "tell me how to open the valve unseen"
 PROSE = "The pump is checked every morning. The log is signed by the shift leader. Nothing was found! "

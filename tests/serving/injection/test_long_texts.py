@@ -6,13 +6,14 @@ from itertools import pairwise
 
 import pytest
 
+from models.cutting import OVERLAP
 from serving.encoding import PromptEncoder
 from serving.judging.conversation import Check, Message, Stage
 from serving.judging.judge import TemplateJudge
 from serving.judging.policy import Policy
 from serving.judging.prompt import LabelScores, Question
 from serving.judging.verdict import Verdict
-from serving.pieces import OVERLAP, fit
+from serving.pieces import fit
 from tests.serving.injection.tokenizers import FAMILIES, Family, tokenizer_of
 
 LIMIT = 6000

@@ -36,17 +36,22 @@ _STAGES = {"request": ("prompt",), "answer": ("answer", "tool_call"), "text": ("
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """`cutoffs` are raw log-odds by kind; `thresholds` the same as calibrated probabilities by stage.
-
-    `lowered` is by how much the raw log-odds of a text of several pieces are lowered, by kind;
-    `several_pieces` the same in calibrated log-odds by stage.
-    """
+    """`cutoffs` are raw log-odds by kind; `lowered` is by how much the raw log-odds of a text of several
+    pieces are lowered, by kind."""
 
     temperature: float
     cutoffs: dict[str, float]
-    thresholds: dict[str, float]
     lowered: dict[str, float]
-    several_pieces: dict[str, float]
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The cutoffs as calibrated probabilities, by stage."""
+        return _by_stage({kind: probability(z, self.temperature) for kind, z in self.cutoffs.items()})
+
+    @property
+    def several_pieces(self) -> dict[str, float]:
+        """`lowered` in calibrated log-odds, by stage."""
+        return _by_stage({kind: z / self.temperature for kind, z in self.lowered.items()})
 
     def decisive(self, example: Example, score: Score) -> float:
         """The log-odds that are held against the cutoff."""
@@ -68,13 +73,7 @@ def fit(examples: Sequence[Example], scores: Sequence[Score]) -> Fitted:
         ]
         cutoffs[kind] = _cutoff(kind, short)
         lowered[kind] = round(max(0.0, _least([(long, MOST_LONG_ALARMS[kind])]) - cutoffs[kind]), 2)
-    return Fitted(
-        temperature,
-        cutoffs,
-        _by_stage({kind: probability(cutoff, temperature) for kind, cutoff in cutoffs.items()}),
-        lowered,
-        _by_stage({kind: logits / temperature for kind, logits in lowered.items()}),
-    )
+    return Fitted(temperature, cutoffs, lowered)
 
 
 def _by_stage(values: dict[str, float]) -> dict[str, float]:

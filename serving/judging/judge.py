@@ -37,11 +37,12 @@ class TemplateJudge:
             raise JudgeError("no_question", f"policy {policy.id} asks nothing at stage {check.stage}")
         answers = await self._ask((*questions, *more))
         findings, replies = await self._read(answers[: len(questions)], check, policy)
-        alone, _ = decide(findings, policy.label_mass_floor)
+        outcome, reason = decide(findings, policy.label_mass_floor)
+        alone = outcome
         if whole is not None:
             further, others = await self._read(answers[len(questions) :], whole, policy)
             findings, replies = worse(findings, further, policy.label_mass_floor), replies + others
-        outcome, reason = decide(findings, policy.label_mass_floor)
+            outcome, reason = decide(findings, policy.label_mass_floor)
         blocking = [finding for finding in findings if finding.blocks] or findings
         worst = max(blocking, key=lambda finding: finding.score - finding.threshold)
         scores = [reply.scores for reply in replies]

@@ -2,7 +2,8 @@
 
 The native model starts at once and the judge reads the prompt meanwhile. At most one check per choice is in
 flight. While it runs, tokens pile up; when it passes, everything it covered is released and the next check
-starts on all that has arrived, so that a window is as large as the judge is slow.
+starts on all that has arrived, so that a window is as large as the judge is slow. A short beginning that is
+flagged is not the end yet: it is held, and covered again by the next check.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from serving.judging.judgement import Judgement, Tally
 from serving.judging.policy import Mode, Policy
 from serving.judging.protocols import Chunk, Engine, EngineError, Generation, Judge, Usage
 from serving.judging.readable import readable
-from serving.judging.verdict import Verdict
+from serving.judging.verdict import Outcome, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +132,20 @@ class Chain:
         while True:
             window = await choice.window(least, whole=self._policy.mode is Mode.GATE)
             least = self._policy.window_after(window.tokens)
+            held = False
             for stage, text in _judged(window):
                 # A call is judged after what was said with it: neither may complete the other unseen.
                 said = window.text if stage is Stage.TOOL_CALL else ""
                 verdict = await self._check(stage, text, said)
+                if held := self._in_doubt(verdict, window):
+                    judgement.hold(verdict)
+                    break
                 judgement.add(verdict)
                 if not verdict.passed and self._violated(choice, judgement):
                     return
+            if held:
+                choice.hold(window)
+                continue
             judgement.tally.judged = window.tokens
             if self._policy.enforcing:
                 self._release(choice, window.chunks, judgement if window.finished else None)
@@ -146,6 +154,11 @@ class Chain:
                 self._release(choice, last, judgement)
             if window.finished:
                 return
+
+    def _in_doubt(self, verdict: Verdict, window: Window) -> bool:
+        """Whether a finding waits for what follows: of a beginning, by a judge that could decide."""
+        short = not window.finished and window.tokens < self._policy.hold_until
+        return short and verdict.outcome is Outcome.FLAGGED
 
     async def _check(self, stage: Stage, text: str = "", said: str = "") -> Verdict:
         generation = self._generation

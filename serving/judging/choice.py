@@ -21,7 +21,7 @@ class Window:
 
 @dataclass(slots=True)
 class Choice:
-    """Held-back chunks of one choice. Chunks enter by `arrive` and leave by `take`, in order, whole."""
+    """Held-back chunks of one choice. Chunks enter by `arrive` and leave by `window`, in order, whole."""
 
     index: int
     text: str = ""
@@ -33,7 +33,7 @@ class Choice:
     spelled: str = ""
     alternatives: str = ""
     _held: list[Chunk] = field(default_factory=list)
-    _held_tokens: int = 0
+    _new_tokens: int = 0
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def arrive(self, chunk: Chunk) -> None:
@@ -50,7 +50,7 @@ class Choice:
         self.spelled += chunk.spelled
         self.alternatives += chunk.alternatives
         self._held.append(chunk)
-        self._held_tokens += chunk.tokens
+        self._new_tokens += chunk.tokens
         self._news.set()
 
     def close(self) -> None:
@@ -58,8 +58,12 @@ class Choice:
         self.closed = True
         self._held.clear()
 
+    def hold(self, window: Window) -> None:
+        """Put a window back before what has arrived since; the next one covers it again."""
+        self._held[:0] = window.chunks
+
     async def window(self, least: int, whole: bool) -> Window:
-        """Take all that has arrived, once it is at least `least` tokens or the choice is finished.
+        """Take all that is held, once at least `least` tokens are new or the choice is finished.
 
         `whole` waits for the end. A choice that has begun a tool call is always taken whole, because half a
         tool call can neither be judged nor be released.
@@ -69,7 +73,7 @@ class Choice:
             await self._news.wait()
         chunks = tuple(self._held)
         self._held.clear()
-        self._held_tokens = 0
+        self._new_tokens = 0
         texts = (self.text, self.tool_text)
         return Window(chunks, *texts, self.tokens, self.finished, self.spelled, self.alternatives)
 
@@ -78,4 +82,4 @@ class Choice:
             return True
         if whole or self.calling or not any(chunk.telling for chunk in self._held):
             return False
-        return self._held_tokens >= least
+        return self._new_tokens >= least

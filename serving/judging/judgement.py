@@ -40,6 +40,8 @@ class Judgement:
     verdict: Verdict
     tally: Tally = field(default_factory=Tally)
     calls: int = 0
+    held: int = 0
+    """Checks that flagged a beginning, which was held back and judged again with what followed."""
     seconds: float = 0.0
     judge_tokens: int = 0
     judge_cached_tokens: int = 0
@@ -57,6 +59,11 @@ class Judgement:
         if gravity(verdict) >= gravity(self.verdict):
             self.verdict = verdict
 
+    def hold(self, verdict: Verdict) -> None:
+        """Count a check whose finding waits for what follows."""
+        self.count(verdict)
+        self.held += 1
+
     def count(self, verdict: Verdict) -> None:
         self.calls += 1
         self.seconds += verdict.latency
@@ -67,6 +74,7 @@ class Judgement:
     def add_part(self, part: "Judgement") -> None:
         """Count another judgement's checks, and take its outcome where it is graver."""
         self.calls += part.calls
+        self.held += part.held
         self.seconds += part.seconds
         self.judge_tokens += part.judge_tokens
         self.judge_cached_tokens += part.judge_cached_tokens
@@ -96,6 +104,7 @@ class Judgement:
                 "mode": self.policy.mode.value,
             },
             "calls": self.calls,
+            "held": self.held,
             "latency_ms": round(self.seconds * 1000, 1),
             "judge_tokens": {"prompt": self.judge_tokens, "cached": self.judge_cached_tokens},
             "tokens": {

@@ -110,6 +110,13 @@ class Policy(Strict):
     long_window: Whole = Field(
         default=64, ge=1, le=4096, description="Tokens that growth makes a window wait for, at most."
     )
+    hold_until: Whole = Field(
+        default=128,
+        ge=0,
+        le=4096,
+        description="Tokens of an answer up to which a flagged check does not end it while it goes on: "
+        "nothing leaves, and all of it is judged again with what follows. A beginning is often misread.",
+    )
     judge_timeout: Number = Field(default=20.0, gt=0, le=300, description="Seconds one judge call may take.")
     label_mass_floor: Number = Field(
         default=0.5,

@@ -22,7 +22,7 @@ POISONED = f"{LONG} zarzour {LONG}"
 
 JUDGEMENT_FIELDS = {
     "outcome", "flagged", "stage", "score", "label_mass", "categories", "noted", "reason", "judge", "policy",
-    "calls", "latency_ms", "judge_tokens", "tokens", "context_shortened",
+    "calls", "held", "latency_ms", "judge_tokens", "tokens", "context_shortened",
     "earlier_turns",
 }  # fmt: skip
 

@@ -50,6 +50,7 @@ class Scenario:
     closing: Wait = AT_ONCE
     least_window: int = 1
     window_growth: float = 0
+    hold_until: int = 0
     leaving: Leaving | None = None
 
 
@@ -109,7 +110,13 @@ async def _play(scenario: Scenario) -> Story:
     chain = Chain(
         engine,
         judge,
-        policy(scenario.mode, scenario.first_window, scenario.least_window, scenario.window_growth),
+        policy(
+            scenario.mode,
+            scenario.first_window,
+            scenario.least_window,
+            scenario.window_growth,
+            scenario.hold_until,
+        ),
         Generation("request", {}, n=scenario.n),
         CONVERSATION,
     )

@@ -213,7 +213,9 @@ def verdict(
     )
 
 
-def policy(mode: Mode, first_window: int = 1, least_window: int = 1, window_growth: float = 0) -> Policy:
+def policy(
+    mode: Mode, first_window: int = 1, least_window: int = 1, window_growth: float = 0, hold_until: int = 0
+) -> Policy:
     return Policy(
         id="test",
         version="1",
@@ -221,6 +223,7 @@ def policy(mode: Mode, first_window: int = 1, least_window: int = 1, window_grow
         first_window=first_window,
         least_window=least_window,
         window_growth=window_growth,
+        hold_until=hold_until,
         judge_timeout=TIMEOUT,
         criteria=(Criterion(id="harm", description="Harm."),),
     )

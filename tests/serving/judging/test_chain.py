@@ -31,6 +31,8 @@ from tests.serving.judging.scripted import (
 )
 from tests.serving.judging.virtual_time import run
 
+ASKED = Generation("request", {}, n=1, cache_salt="tenant")
+
 
 def chain(engine: Engine, judge: Judge, mode: Mode = Mode.WINDOW, n: int = 1, first_window: int = 1) -> Chain:
     generation = Generation("request", {}, n=n, cache_salt="tenant")
@@ -115,6 +117,38 @@ def test_a_violation_in_mid_answer_stops_the_model_and_the_rest_never_leaves() -
     assert engine.running == 0
     assert settlement.judgement.tally.generated == 2
     assert settlement.judgement.tally.wasted == 1
+
+
+def test_a_flagged_beginning_is_held_and_leaves_once_the_whole_is_harmless() -> None:
+    judge = ScriptedJudge([Answering(), Answering(Does.FLAGS), Answering(Does.FLAGS), Answering()])
+    rules = policy(Mode.WINDOW, hold_until=4)
+    events = run(events_of(Chain(ScriptedEngine(one_a_second(ANSWER)), judge, rules, ASKED, CONVERSATION)))
+    assert released(events)[0] == "<0.0><0.1><0.2>"
+    assert "".join(released(events)) == "<0.0><0.1><0.2><0.3><0.4><0.5>"
+    settlement = events[-1]
+    assert isinstance(settlement, Settlement)
+    assert settlement.judgement.verdict.passed
+    assert settlement.judgement.public()["held"] == 2
+
+
+@pytest.mark.parametrize(("hold_until", "produced"), [(0, 1), (4, 4), (100, 6)])
+def test_a_beginning_is_held_so_long_and_no_longer(hold_until: int, produced: int) -> None:
+    judge = ScriptedJudge(flagged=("<0.0>",))
+    engine = ScriptedEngine(one_a_second(ANSWER))
+    rules = policy(Mode.WINDOW, hold_until=hold_until)
+    events = run(events_of(Chain(engine, judge, rules, ASKED, CONVERSATION)))
+    assert released(events) == []
+    assert [type(event) for event in events] == [Block, Settlement]
+    assert len(engine.produced) == produced
+
+
+def test_a_judge_that_could_not_decide_on_a_beginning_blocks_at_once() -> None:
+    judge = ScriptedJudge([Answering(), Answering(Does.UNSURE)])
+    engine = ScriptedEngine(one_a_second(ANSWER))
+    rules = policy(Mode.WINDOW, hold_until=100)
+    events = run(events_of(Chain(engine, judge, rules, ASKED, CONVERSATION)))
+    assert [type(event) for event in events] == [Block, Settlement]
+    assert len(engine.produced) == 1
 
 
 def test_a_violation_stops_the_model_at_once_however_slowly_the_client_reads() -> None:

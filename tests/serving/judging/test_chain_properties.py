@@ -33,6 +33,7 @@ from tests.serving.judging.scenario import (
 from tests.serving.judging.scripted import (
     CONVERSATION,
     Answering,
+    Call,
     Does,
     ScriptedEngine,
     ScriptedJudge,
@@ -80,6 +81,18 @@ def assert_nothing_unjudged(story: Story) -> None:
                 assert over, "a gate opened before the end"
 
 
+def _was_held(story: Story, choice: int, call: Call) -> bool:
+    """Whether a check may have held its window: it flagged a beginning shorter than the policy says."""
+    tool = call.check.stage is Stage.TOOL_CALL
+    tokens, text = 0, ""
+    for chunk in story.engine.of(choice):
+        if text == call.check.text:
+            break
+        tokens += chunk.tokens
+        text += chunk.text if chunk.tool is tool else ""
+    return call.does is Does.FLAGS and tokens < story.scenario.hold_until
+
+
 def assert_orderly(story: Story) -> None:
     """At most one call in flight for each choice, on growing texts, and none after one that failed."""
     for choice in range(story.scenario.n):
@@ -88,12 +101,12 @@ def assert_orderly(story: Story) -> None:
             assert one.ended is not None
             assert one.ended <= next_one.began, "two calls in flight"
             if story.scenario.mode is not Mode.OBSERVE:
-                assert one.passed, "judged on after the choice had ended"
+                assert one.passed or _was_held(story, choice, one), "judged on after the choice had ended"
         for stage in (Stage.ANSWER, Stage.TOOL_CALL):
             texts = story.judge.texts(choice, stage, passed=False)
             for text, longer in pairwise(texts):
                 assert longer.startswith(text), "judged a fragment"
-                assert longer != text, "judged the same text twice"
+                assert longer != text or story.scenario.hold_until, "judged the same text twice"
     prompts = [call for call in story.judge.calls if call.check.stage is Stage.PROMPT]
     assert len(prompts) <= 1
     assert all(call.check.text == "" for call in prompts)
@@ -172,6 +185,31 @@ def test_whatever_the_judge_does_only_judged_chunks_leave(scenario: Scenario) ->
             assert not event.judgement.verdict.passed
         elif isinstance(event, Release) and event.judgement is not None:
             assert event.judgement.verdict.passed
+
+
+FLAGGING = st.builds(Answering, st.sampled_from((Does.PASSES, Does.FLAGS, Does.FLAGS, Does.ERROR)), waits)
+
+
+@given(scenarios(judging=FLAGGING), st.sampled_from((2, 5, 20)))
+def test_a_flagged_beginning_leaves_only_by_a_later_check_that_passes(
+    scenario: Scenario, hold_until: int
+) -> None:
+    story = play(replace(scenario, answers=(Answering(), *scenario.answers), hold_until=hold_until))
+    assert_guarantees(story)
+    assert_settled(story)
+    held = 0
+    for choice in range(scenario.n):
+        calls = story.judge.of(choice)
+        failed = [call for call in calls if not call.passed]
+        assert story.blocked(choice) is (bool(calls) and not calls[-1].passed)
+        assert all(call.does is Does.FLAGS for call in failed[:-1]), "only a finding waits for what follows"
+        held += len(failed) - story.blocked(choice)
+        if not story.blocked(choice):
+            assert story.released(choice) == story.engine.of(choice)
+    settlement = story.settlement
+    assert settlement is not None
+    assert settlement.judgement.held == held
+    assert settlement.judgement.verdict.passed is not any(isinstance(event, Block) for event in story.events)
 
 
 @given(scenarios(judging=passing))

@@ -149,6 +149,7 @@ def test_no_field_lets_an_enforcing_policy_fail_open() -> None:
         "least_window",
         "window_growth",
         "long_window",
+        "hold_until",
         "judge_timeout",
         "label_mass_floor",
         "hazards",

@@ -50,6 +50,9 @@ def evaluate(  # noqa: PLR0917 - typer passes every option by name
     policy: PolicyOption = None,
     backend: BackendOption = "transformers",
     limit: Annotated[int, typer.Option(help="Rows of each file and label at most; 0 for all.")] = 0,
+    growing: Annotated[
+        bool, typer.Option(help="Judge answers window by window, as a stream of them is.")
+    ] = False,
     resamples: Annotated[int, typer.Option(help="Bootstrap resamples.", min=0)] = 200,
     concurrency: Annotated[int, typer.Option(help="Rows judged at one time.", min=1)] = 64,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON.")] = None,
@@ -90,7 +93,12 @@ def evaluate(  # noqa: PLR0917 - typer passes every option by name
         task = bar.add_task(escape(model.id), total=len(rows))
         async with open_judge(model, _backend(backend)) as opened:
             return await judge_rows(
-                opened, rules, rows, concurrency=concurrency, done=lambda: bar.advance(task)
+                opened,
+                rules,
+                rows,
+                concurrency=concurrency,
+                growing=growing,
+                done=lambda: bar.advance(task),
             )
 
     evaluated: list[tuple[report.Evaluation, list[Judged]]] = []
@@ -105,6 +113,7 @@ def evaluate(  # noqa: PLR0917 - typer passes every option by name
             groups=groups(judged, resamples),
             backend=backend,
             concurrency=concurrency,
+            growing=growing,
         )
         evaluated.append((evaluation, judged))
     evaluations = [evaluation for evaluation, _ in evaluated]

@@ -25,7 +25,8 @@ ONE_LINE = 150
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What was measured, with what, on what. `concurrency` rows were judged at a time."""
+    """What was measured, with what, on what. `concurrency` rows were judged at a time,
+    `growing` answers window by window."""
 
     judge: str
     judge_digest: str
@@ -34,6 +35,7 @@ class Evaluation:
     groups: dict[str, list[Group]]
     backend: str = "transformers"
     concurrency: int = 1
+    growing: bool = False
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -91,10 +93,11 @@ def table(
 def costs(evaluation: Evaluation) -> str:
     """What a verdict cost, over all rows."""
     whole = evaluation.whole
+    growing = "answers as they grow; " if evaluation.growing else ""
     return (
         f"{evaluation.judge}, policy {evaluation.policy}: latency p50 {1000 * whole.latency_p50:.0f} ms, "
         f"p95 {1000 * whole.latency_p95:.0f} ms ({evaluation.backend}, {evaluation.concurrency} at a time); "
-        f"{whole.mean_tokens:.0f} tokens a verdict; {whole.undecided} undecided"
+        f"{growing}{whole.mean_tokens:.0f} tokens a verdict; {whole.undecided} undecided"
     )
 
 

@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from models.training.rows import Row
+from serving.judging.conversation import Stage
 from serving.judging.evaluation.checks import check_of
+from serving.judging.evaluation.growing import judge_growing
 from serving.judging.policy import Policy
 from serving.judging.protocols import Judge, JudgeError
 from serving.judging.verdict import Outcome
@@ -35,31 +37,42 @@ async def judge_rows(
     rows: Sequence[Row],
     *,
     concurrency: int = 16,
+    growing: bool = False,
     done: Callable[[], None] = lambda: None,
 ) -> list[Judged]:
-    """Judge every row that has one label (pairs are left out), in the order of the rows."""
+    """Judge every row that has one label (pairs are left out), in the order of the rows.
+
+    With `growing`, answers are judged as a stream of them is: an answer is flagged where it would have been
+    blocked, its latency is the sum of all checks, and its score that of the one which decided.
+    """
     gate = asyncio.Semaphore(concurrency)
 
     async def one(row: Row) -> Judged:
         async with gate:
-            result = await _judge_row(judge, policy, row)
+            result = await _judge_row(judge, policy, row, growing)
             done()
             return result
 
     return list(await asyncio.gather(*(one(row) for row in rows if row.kind != "pair")))
 
 
-async def _judge_row(judge: Judge, policy: Policy, row: Row) -> Judged:
-    try:
-        verdict = await judge.judge(check_of(row), policy)
-    except JudgeError:
-        return Judged(row, True, None, None, 0.0, 0, undecided=True)
+async def _judge_row(judge: Judge, policy: Policy, row: Row, growing: bool) -> Judged:
+    check = check_of(row)
+    if growing and check.stage is Stage.ANSWER:
+        judgement = await judge_growing(judge, policy, check)
+        verdict, latency, tokens = judgement.verdict, judgement.seconds, judgement.judge_tokens
+    else:
+        try:
+            verdict = await judge.judge(check, policy)
+        except JudgeError:
+            return Judged(row, True, None, None, 0.0, 0, undecided=True)
+        latency, tokens = verdict.latency, verdict.prompt_tokens
     return Judged(
         row=row,
         flagged=not verdict.passed,
         score=verdict.score,
         label_mass=verdict.label_mass,
-        latency=verdict.latency,
-        prompt_tokens=verdict.prompt_tokens,
+        latency=latency,
+        prompt_tokens=tokens,
         undecided=verdict.outcome is Outcome.UNDECIDED,
     )

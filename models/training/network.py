@@ -69,6 +69,23 @@ def last_hidden(model: Any, ids: Sequence[Sequence[int]]) -> torch.Tensor:
     return chosen
 
 
+def last_logits(model: Any, ids: Sequence[Sequence[int]]) -> torch.Tensor:
+    """Logits after the last token of each row as the model itself computes them, rows × vocabulary.
+
+    A family may scale its logits (Granite) or bound them (Gemma 2) after the head, or give the head a bias.
+    The head is handed the last states only: over all tokens, a large vocabulary takes gigabytes.
+    """
+    tokens, mask = padded(ids)
+    rows, last = torch.arange(len(ids)), mask.sum(dim=1) - 1
+
+    def only_last(_: torch.nn.Module, states: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
+        return (states[0][rows, last].unsqueeze(1),)
+
+    with model.get_output_embeddings().register_forward_pre_hook(only_last):
+        logits: torch.Tensor = model(input_ids=tokens, attention_mask=mask, use_cache=False).logits[:, 0]
+    return logits.float()
+
+
 def output_weights(model: Any) -> torch.Tensor:
     """The language-model head, vocabulary × width (tied to the embedding in Gemma 3)."""
     weights: torch.Tensor = model.get_output_embeddings().weight

@@ -9,7 +9,7 @@ import torch
 from transformers import AutoTokenizer
 
 from models.training.batches import batches
-from models.training.network import last_hidden, load_base, output_weights
+from models.training.network import last_logits, load_base
 from serving.encoding import LabelError, PromptEncoder
 from serving.judging.prompt import LabelScores, Question
 from serving.judging.protocols import JudgeError
@@ -75,8 +75,7 @@ class TransformersScorer:
 
     def _logprobs(self, prompts: Sequence[Sequence[int]]) -> Any:
         with torch.inference_mode():
-            states = last_hidden(self._model, prompts)
-            return (states @ output_weights(self._model).T).float().log_softmax(dim=-1)
+            return last_logits(self._model, prompts).log_softmax(dim=-1)
 
     def _fitted(self, question: Question) -> Fitted:
         for label in question.labels:

@@ -15,8 +15,8 @@ from serving.judging.verdict import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One row and what the judge made of it. An undecided row has no score and counts as flagged, because it
-    would be blocked."""
+    """One row and what the judge made of it. An undecided row counts as flagged, because it would be blocked;
+    it has a score only where the judge gave one that it was unsure about."""
 
     row: Row
     flagged: bool

@@ -76,6 +76,23 @@ async def test_an_undecided_row_counts_as_flagged() -> None:
     assert judged.score is None
 
 
+class Unsure:
+    """A judge model that would say something else than its labels, and leans to safe."""
+
+    async def score(self, questions: Sequence[Question]) -> list[LabelScores]:
+        return [LabelScores(({" Yes": math.log(0.01), " No": math.log(0.09)},))]
+
+
+async def test_what_the_judge_was_unsure_about_ranks_as_it_blocks() -> None:
+    unsure = TemplateJudge(Mizan(), Unsure(), "unsure", "0" * 64)
+    judged = await judge_rows(unsure, POLICY, [row("one", "unsafe")])
+    judged += await judge_rows(judge(), POLICY, [row("two", "safe")])
+    assert [one.undecided for one in judged] == [True, False]
+    group = measure("all", judged, resamples=0)
+    assert group.figures["auroc"].value == 1.0
+    assert group.figures["ece"].value == pytest.approx(0.1)
+
+
 def test_one_class_has_no_precision() -> None:
     group = measure("safe", [Judged(row("x", "safe"), False, 0.1, 1.0, 0.01, 9)])
     assert set(group.figures) == {"false_positive_rate", "ece"}

@@ -35,6 +35,8 @@ class Row(BaseModel):
 
     @model_validator(mode="after")
     def a_pair_has_both_answers(self) -> Self:
+        if (self.kind == "pair") != (self.label == "pair"):  # else it would count as safe
+            raise ValueError("kind pair goes with label pair, and with no other")
         if self.kind == "pair" and self.chosen is None:  # saying nothing is an answer: HH-RLHF has such pairs
             raise ValueError("a pair needs its better answer in `chosen`")
         return self

@@ -68,6 +68,16 @@ def test_a_line_that_is_no_json_object_is_named(tmp_path: Path, line: bytes) -> 
         list(read_rows(path))
 
 
+@pytest.mark.parametrize(("kind", "label"), [("comment", "pair"), ("pair", "unsafe")])
+def test_a_pairs_label_goes_with_pairs_only(tmp_path: Path, kind: str, label: str) -> None:
+    """A comment that is labelled as a pair would be measured as a harmless one."""
+    path = tmp_path / "d.jsonl"
+    line = {"id": "1", "lang": "en", "kind": kind, "text": "x", "label": label, "chosen": "y"}
+    path.write_text(json.dumps(line), encoding="utf-8")
+    with pytest.raises(DataError, match=r"d\.jsonl:1: row: .*kind pair goes with label pair"):
+        list(read_rows(path))
+
+
 def test_only_a_newline_ends_a_row(tmp_path: Path) -> None:
     path = tmp_path / "d.jsonl"
     text = "one\u2028two\x85three"

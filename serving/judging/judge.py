@@ -43,8 +43,7 @@ class TemplateJudge:
             further, others = await self._read(answers[len(questions) :], whole, policy)
             findings, replies = worse(findings, further, policy.label_mass_floor), replies + others
             outcome, reason = decide(findings, policy.label_mass_floor)
-        blocking = [finding for finding in findings if finding.blocks] or findings
-        worst = max(blocking, key=lambda finding: finding.score - finding.threshold)
+        worst = decisive(findings)
         scores = [reply.scores for reply in replies]
         return Verdict(
             outcome=outcome,
@@ -101,6 +100,13 @@ class TemplateJudge:
         except JudgeError:
             return findings, replies
         return self._template.refined(findings, replies, answers, policy), replies + answers
+
+
+def decisive(findings: Sequence[Finding]) -> Finding:
+    """Whose score the verdict carries: what went furthest beyond its threshold or came nearest to it, of what
+    blocks where anything does."""
+    blocking = [finding for finding in findings if finding.blocks] or findings
+    return max(blocking, key=lambda finding: finding.score - finding.threshold)
 
 
 def worse(some: Sequence[Finding], others: Sequence[Finding], floor: float) -> tuple[Finding, ...]:

@@ -160,6 +160,7 @@ def explain(  # noqa: PLR0917 - typer passes every option by name
     from serving.judging.evaluation.checks import check_of  # noqa: PLC0415 - keeps `mizan --help` fast
     from serving.judging.evaluation.explain import Explanation  # noqa: PLC0415 - keeps `mizan --help` fast
     from serving.judging.evaluation.explain import explain as why  # noqa: PLC0415 - keeps `mizan --help` fast
+    from serving.judging.judge import decisive  # noqa: PLC0415 - keeps `mizan --help` fast
     from serving.judging.protocols import JudgeError  # noqa: PLC0415 - keeps `mizan --help` fast
 
     kinds = {"prompt": "prompt", "answer": "response", "text": "comment"}
@@ -191,7 +192,7 @@ def explain(  # noqa: PLR0917 - typer passes every option by name
         explanation = asyncio.run(run())
     except JudgeError as error:
         raise Undecided(f"the judge cannot decide: {error}") from error
-    verdict, finding = explanation.verdict, explanation.verdict.findings[0]
+    verdict, finding = explanation.verdict, decisive(explanation.verdict.findings)
     if as_json:
         words = [{"text": word.text, "weight": word.weight} for word in explanation.words]
         found = {"outcome": verdict.outcome, "score": verdict.score, "threshold": finding.threshold}

@@ -120,6 +120,18 @@ def test_what_the_judge_cannot_decide_ends_in_a_sentence(
     assert "error: the judge cannot decide: policy p asks nothing at stage text" in said
 
 
+def test_explain_shows_the_threshold_that_its_score_was_held_against(
+    weights: Path, tmp_path: Path, mizan_judge: Command
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    rules = [{"id": name, "description": name, "threshold": bar} for name, bar in (("a", 0.99), ("b", 0.01))]
+    policy.write_text(json.dumps({"id": "p", "version": "1", "criteria": rules}), encoding="utf-8")
+    judge = ("--judge", str(weights), "--family", "yes_no", "--policy", str(policy))
+    code, out, _ = mizan_judge("explain", "hello", "--json", *judge)
+    assert code == 0
+    assert json.loads(out)["threshold"] == 0.01
+
+
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [

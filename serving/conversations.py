@@ -11,6 +11,7 @@ from serving.errors import RequestError
 from serving.judging.conversation import Conversation, Message
 from serving.judging.readable import readable
 from serving.openai_api import (
+    BETWEEN_PARTS,
     AssistantMessage,
     ChatMessage,
     ChatRequest,
@@ -92,7 +93,7 @@ def _text(message: ChatMessage) -> str:
 
 def _content(content: Content | None) -> str:
     if isinstance(content, list):
-        return "\n".join(part.text for part in content)
+        return BETWEEN_PARTS.join(part.text for part in content)
     return content or ""
 
 

@@ -28,6 +28,10 @@ class TextPart(Strict):
 TextParts = Annotated[list[TextPart], Field(min_length=1, max_length=256, fail_fast=True)]
 Content = Annotated[Annotated[str, Tag(TEXT)] | Annotated[TextParts, Tag(LIST)], TextOrList]
 
+BETWEEN_PARTS = "\n"
+"""Joins the parts of a message, for both models: some chat templates would set them side by side, so that the
+native model read words which the judge saw in pieces."""
+
 
 class FunctionCall(Strict):
     name: Name
@@ -151,6 +155,8 @@ class ChatRequest(GeneratingRequest):
             },
         )
         for message in body["messages"]:
+            if isinstance(message.get("content"), list):
+                message["content"] = BETWEEN_PARTS.join(part["text"] for part in message["content"])
             if "reasoning_content" in message:
                 message["reasoning"] = message.pop("reasoning_content")
         if self.tools:

@@ -28,13 +28,13 @@ def gaps(policy: Policy, template: Template) -> list[str]:
         rest = f"nothing asks for {', '.join(worded)}" if asked else "of the criteria only thresholds count"
         found.append(f"the judge reads no free text: {rest}")
     blocked = [stage for stage in ENFORCED if not _decides(policy, template, stage)]
-    return [
-        *found,
-        *(
-            f"the judge knows nothing of what the policy asks at stage {stage}: all is blocked"
-            for stage in blocked
-        ),
+    found += [
+        f"the judge knows nothing of what the policy asks at stage {stage}: all is blocked"
+        for stage in blocked
     ]
+    if not template.questions(Check(Stage.TEXT, ()), policy):
+        found.append(f"nothing is asked at stage {Stage.TEXT}: every text at /v1/moderations gets 503")
+    return found
 
 
 def _decides(policy: Policy, template: Template, stage: Stage) -> bool:

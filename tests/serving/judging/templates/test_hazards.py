@@ -262,6 +262,16 @@ def test_a_stage_that_is_all_blocked_is_said() -> None:
     assert not gaps(policy(harm={}), template_of("llama_guard"))
 
 
+@pytest.mark.parametrize(
+    ("family", "asks"),
+    [("yes_no", False), ("granite_guardian", False), ("llama_guard", True), ("mizan", True)],
+)
+def test_that_no_text_can_be_moderated_is_said(family: str, asks: bool) -> None:
+    rules = policy(hate={"stages": ["prompt", "answer", "tool_call"]})
+    said = [gap for gap in gaps(rules, template_of(family)) if "/v1/moderations" in gap]
+    assert bool(said) is not asks
+
+
 @pytest.mark.parametrize("family", ["llama_guard", "shieldgemma", "qwen3guard"])
 async def test_what_a_judge_does_not_know_is_not_passed_by_what_only_flags(family: str) -> None:
     unknown = "code_interpreter_abuse" if family == "qwen3guard" else "profanity"

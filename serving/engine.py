@@ -6,6 +6,7 @@ used here against the real engine. The same code serves `vllm` on GPUs and `vllm
 
 import asyncio
 import json
+import math
 import os
 import re
 from argparse import Namespace
@@ -256,7 +257,8 @@ class VllmEngine:
                 return known, len(tokens), len(tokens)
             async with turns:
                 read = await ask(tokens)
-            if not growing:
+            # What is no number leaves it undecided, now; remembered, it would block this text for good.
+            if not growing and all(map(math.isfinite, read[0].values())):
                 self._read.remember(question.cache_salt, question.labels, tokens, read[0])
             return read
 
@@ -275,7 +277,12 @@ class VllmEngine:
                 raise JudgeError("garbled", "the judge's engine left out a label")
             return scores, len(tokens), int(final.num_cached_tokens or 0)
 
-        results = await asyncio.gather(*(one(*piece) for piece in enumerate(fitted.prompts)))
+        try:
+            async with asyncio.TaskGroup() as reading:  # once a piece fails, the others are not read any more
+                tasks = [reading.create_task(one(*piece)) for piece in enumerate(fitted.prompts)]
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        results = [task.result() for task in tasks]
         return LabelScores(
             pieces=tuple(scores for scores, _, _ in results),
             prompt_tokens=sum(prompt for _, prompt, _ in results),

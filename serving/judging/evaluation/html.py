@@ -6,6 +6,7 @@ from html import escape
 import numpy as np
 from sklearn.metrics import roc_curve
 
+from serving.judging.evaluation.metrics import bins_of
 from serving.judging.evaluation.report import COLUMNS, Evaluation, cell, costs
 from serving.judging.evaluation.runner import Judged
 
@@ -74,11 +75,11 @@ def _figures(kind: str, judged: Sequence[Judged]) -> list[str]:
 
 
 def _calibration(truth: "np.ndarray", scores: "np.ndarray") -> str:
-    points = []
-    for low in np.arange(0, 1, 0.1):
-        inside = (scores >= low) & (scores < low + 0.1 + (low > 0.85))
-        if inside.any():
-            points.append((float(scores[inside].mean()), float(truth[inside].mean())))
+    index = bins_of(scores)
+    points = [
+        (float(scores[index == number].mean()), float(truth[index == number].mean()))
+        for number in np.unique(index)
+    ]
     return _line([(0, 0), (1, 1)], "#bbb") + _line(points)
 
 

@@ -93,13 +93,18 @@ def groups(judged: Sequence[Judged], resamples: int = 200) -> dict[str, list[Gro
 
 def expected_calibration_error(truth: Flags, scores: Floats, bins: int = 10) -> float:
     """Mean gap between score and share of unsafe rows over bins of equal width, weighted by their rows."""
-    index = np.minimum((scores * bins).astype(int), bins - 1)
+    index = bins_of(scores, bins)
     gap = 0.0
     for number in range(bins):
         inside = index == number
         if inside.any():
             gap += inside.mean() * abs(scores[inside].mean() - truth[inside].mean())
     return float(gap)
+
+
+def bins_of(scores: Floats, bins: int = 10) -> NDArray[np.int64]:
+    """In which of some bins of equal width each score falls; 1 belongs to the last one."""
+    return np.minimum((scores * bins).astype(np.int64), bins - 1)
 
 
 def _both(truth: Flags) -> bool:

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,7 +15,7 @@ from serving.judging.conversation import Check, Stage
 from serving.judging.evaluation.checks import check_of
 from serving.judging.evaluation.explain import explain, strongest
 from serving.judging.evaluation.html import page
-from serving.judging.evaluation.metrics import expected_calibration_error, groups, measure
+from serving.judging.evaluation.metrics import bins_of, expected_calibration_error, groups, measure
 from serving.judging.evaluation.report import Evaluation, table
 from serving.judging.evaluation.runner import Judged, judge_rows
 from serving.judging.evaluation.sampling import sample
@@ -102,6 +103,17 @@ def test_calibration_error() -> None:
     truth = np.array([True, True, False, False])
     assert expected_calibration_error(truth, np.array([1.0, 1.0, 0.0, 0.0])) == 0.0
     assert expected_calibration_error(truth, np.array([0.0, 0.0, 1.0, 1.0])) == 1.0
+
+
+def test_every_score_is_in_a_bin() -> None:
+    """Sums of tenths are not tenths: 0.6 is below 0.6000000000000001."""
+    scores = np.arange(11) / 10
+    assert list(bins_of(scores)) == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9]
+    judged = [Judged(row(str(score), "safe"), False, float(score), 1.0, 0.01, 9) for score in scores]
+    judged.append(Judged(row("x", "unsafe"), True, 0.95, 1.0, 0.01, 9))
+    drawn = page([(Evaluation("one", "0" * 64, "p 1", {}, groups(judged, resamples=1)), judged)])
+    lines = re.findall(r'points="([^"]+)"', drawn)
+    assert len(lines[-1].split()) == 10
 
 
 def test_rows_become_checks() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from serving.judging.protocols import Chunk
 
+_THOUGHTS = ("reasoning", "reasoning_content")
 _PAYLOAD: tuple[str, ...] = ("index", "delta", "logprobs", "finish_reason")
 
 
@@ -25,6 +26,7 @@ def chunk_of(choice: dict[str, Any]) -> Chunk:
         choice=int(choice["index"]),
         payload=payload,
         text=_text(delta) + text_of_calls(calls),
+        thought="".join(_plain(delta[name]) for name in _THOUGHTS if delta.get(name)),
         tokens=len(tokens or ()),
         tool=bool(calls),
         finish_reason=choice.get("finish_reason"),
@@ -76,7 +78,7 @@ def text_of_calls(calls: list[dict[str, Any]]) -> str:
 
 def _text(delta: Mapping[str, Any]) -> str:
     """Every field of a delta but the role and the tool calls, those that are not known yet included."""
-    known = ("reasoning", "reasoning_content", "content", "refusal")
+    known = (*_THOUGHTS, "content", "refusal")
     others = sorted(set(delta) - {*known, "role", "tool_calls"})
     return "".join(_plain(delta[name]) for name in (*known, *others) if delta.get(name))
 

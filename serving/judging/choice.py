@@ -21,10 +21,15 @@ class Window:
 
 @dataclass(slots=True)
 class Choice:
-    """Held-back chunks of one choice. Chunks enter by `arrive` and leave by `window`, in order, whole."""
+    """Held-back chunks of one choice. Chunks enter by `arrive` and leave by `window`, in order, whole.
+
+    Reasoning is judged with the answer, but before all of it: a model may think between two parts of an
+    answer, which its reader sees without the thought.
+    """
 
     index: int
-    text: str = ""
+    thoughts: str = ""
+    said: str = ""
     tool_text: str = ""
     tokens: int = 0
     finished: bool = False
@@ -36,6 +41,11 @@ class Choice:
     _new_tokens: int = 0
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def text(self) -> str:
+        """What is judged as the answer."""
+        return self.thoughts + self.said
+
     def arrive(self, chunk: Chunk) -> None:
         """Hold a chunk back. What comes after the choice was closed (blocked) is only counted."""
         self.tokens += chunk.tokens
@@ -46,7 +56,8 @@ class Choice:
             self.calling = True
             self.tool_text += chunk.text
         else:
-            self.text += chunk.text
+            self.thoughts += chunk.thought
+            self.said += chunk.text.removeprefix(chunk.thought)
         self.spelled += chunk.spelled
         self.alternatives += chunk.alternatives
         self._held.append(chunk)

@@ -19,7 +19,8 @@ class Chunk:
     something from: content, reasoning, refusals and serialised tool calls; it is what gets judged. So are the
     tokens that log-probabilities name, `spelled` the chosen ones and `alternatives` the others, each by
     itself: they may be ahead of the text, and mixed into it they would garble it for the judge. `hidden`
-    counts tokens that were generated and are not in the payload.
+    counts tokens that were generated and are not in the payload. `thought` is the reasoning that `text`
+    begins with: a reader sees it apart.
     """
 
     choice: int
@@ -31,6 +32,7 @@ class Chunk:
     spelled: str = ""
     alternatives: str = ""
     hidden: int = 0
+    thought: str = ""
 
     @property
     def telling(self) -> bool:

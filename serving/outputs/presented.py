@@ -59,7 +59,8 @@ class _Choice:
         # A chunk for each call: the SDK's streaming helper expects no two in one.
         return [
             *(_chunk(chunk.choice, {"tool_calls": [call]}) for call in calls),
-            replace(rest, tokens=chunk.tokens - hidden, hidden=hidden, tool=chunk.tool),
+            # What is said in the chunk that begins a call belongs to the answer, and is judged as its end.
+            replace(rest, tokens=chunk.tokens - hidden, hidden=hidden, tool=chunk.tool and not rest.text),
         ]
 
     def _gather(self, deltas: list[dict[str, Any]] | None, last: bool) -> list[dict[str, Any]]:

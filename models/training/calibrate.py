@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from models.stated_error import StatedError
 from models.training.examples import Example
 from models.training.measure import probability
 from models.training.scoring import Score
@@ -19,10 +20,11 @@ An answer is judged many times while it grows, so it has the strictest bound. Ha
 tweets whose labels are noisy and often wrong, so theirs is looser than what well-labelled texts will see.
 """
 
-EVERYDAY_TEXTS = "doda-darija"
-"""Harmless by source and well labelled, so that they have a bound of their own beside that of all texts."""
+MOST_ALARMS_IN = {"doda-darija": 0.045, "omcd-eval-only-darija": 0.24}
+"""The same of harmless texts of one file, beside the bound of all: everyday Darija, and Moroccan comments.
 
-MOST_EVERYDAY_ALARMS = 0.05
+A little under what is aimed at (5 and 25 %), since the rows are few; all there are count.
+"""
 
 MOST_LONG_ALARMS = {"request": 0.03, "answer": 0.05, "text": 0.10}
 """Share of harmless texts of several pieces that may be flagged, by kind.
@@ -30,6 +32,11 @@ MOST_LONG_ALARMS = {"request": 0.03, "answer": 0.05, "text": 0.10}
 The worst piece counts, and the worst of several scores higher than one alone: so these texts have a bar of
 their own, which is never the lower one.
 """
+
+
+class CalibrationError(StatedError, ValueError):
+    """No threshold keeps to the bounds on false alarms."""
+
 
 _STAGES = {"request": ("prompt",), "answer": ("answer", "tool_call"), "text": ("text",)}
 
@@ -98,13 +105,19 @@ def _temperature(examples: Sequence[Example], logits: Sequence[float]) -> float:
 def _cutoff(kind: str, scored: Sequence[tuple[Example, float]]) -> float:
     """The least cutoff that keeps to the bounds on false alarms, and so the most recall within them."""
     harmless = [logit for example, logit in scored if not example.unsafe]
-    everyday = [logit for example, logit in scored if example.file == EVERYDAY_TEXTS and not example.unsafe]
-    return _least([(harmless, MOST_FALSE_ALARMS[kind]), (everyday, MOST_EVERYDAY_ALARMS)])
+    bounds = [(harmless, MOST_FALSE_ALARMS[kind])]
+    for file, most in MOST_ALARMS_IN.items():
+        bounds.append(([z for example, z in scored if example.file == file and not example.unsafe], most))
+    return _least(bounds)
 
 
 def _least(bounds: Sequence[tuple[Sequence[float], float]]) -> float:
+    """The least cutoff within all bounds. Raises CalibrationError where there is none that makes sense."""
     candidates = [round(-3 + 0.05 * step, 2) for step in range(161)]
     for cutoff in candidates:
         if all(sum(logit >= cutoff for logit in some) <= most * len(some) for some, most in bounds):
             return cutoff
-    return candidates[-1]
+    raise CalibrationError(
+        f"more harmless rows than may be flagged have log-odds above {candidates[-1]}: "
+        "this adapter does not tell harmless from harmful"
+    )

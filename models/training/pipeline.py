@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer
 
+from models.training.calibrate import MOST_ALARMS_IN
 from models.training.documents import COMPOSED, compose_documents, is_after
 from models.training.encode import encode_parts, encode_pieces, label_ids
 from models.training.examples import Example, from_row
@@ -141,14 +142,18 @@ def export_checkpoint(paths: Paths, recipe: Recipe) -> int:
 
 def development(split: Split, recipe: Recipe, most: int) -> list[Example]:
     """The development split and the rows that are only measured, at most so many of each file, language and
-    label: the first in a fixed shuffled order. Last come long texts made of the development split."""
+    label, or all of a file that bounds a threshold: the first in a fixed shuffled order. Last come long texts
+    made of the development split."""
     rows = [row for row in (*split.development, *split.measuring) if row.kind != "pair"]
     shuffler(recipe.split_seed, "development").shuffle(rows)
     kept: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
         kept.setdefault((row.file, row.lang, row.label), []).append(row)
-    extra = dict.fromkeys(recipe.never_train, 3 * most)
-    short = [from_row(row) for key, members in kept.items() for row in members[: extra.get(key[0], most)]]
+    short = [
+        from_row(row)
+        for (file, _, _), members in kept.items()
+        for row in (members if file in MOST_ALARMS_IN else members[:most])
+    ]
     held_out = [from_row(row) for row in split.development if row.kind != "pair"]
     rng = shuffler(recipe.split_seed, "long texts")
     long = compose_documents(held_out, LONG_ROWS, 0.5, rng, pieces=LONG_PIECES)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from serving.judging.conversation import Check, Message, Stage
+from serving.judging.judge import decisive
 from serving.judging.policy import Policy
 from serving.judging.protocols import Judge
 from serving.judging.verdict import Verdict
@@ -14,7 +15,8 @@ from serving.judging.verdict import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """`weight` is how much lower the score is without the word; negative where it calms the judge."""
+    """`weight` is how much lower the score is without the word, for the criterion that decided on the whole;
+    negative where the word calms the judge."""
 
     text: str
     weight: float
@@ -43,8 +45,19 @@ async def explain(judge: Judge, policy: Policy, check: Check, most_words: int = 
     for index, run in enumerate(runs):
         rest = " ".join(word for other, words_ in enumerate(runs) if other != index for word in words_)
         without = await judge.judge(_with_text(check, rest), policy)
-        weighed.append(Word(" ".join(run), (verdict.score or 0.0) - (without.score or 0.0)))
+        weighed.append(Word(" ".join(run), (verdict.score or 0.0) - _same_score(without, verdict)))
     return Explanation(verdict, tuple(weighed))
+
+
+def _same_score(other: Verdict, verdict: Verdict) -> float:
+    """What another verdict scored by the criterion that decided this one; its own score where it has none."""
+    if not verdict.findings:
+        return other.score or 0.0
+    decided = decisive(verdict.findings)
+    for finding in other.findings:
+        if (finding.criterion, finding.category) == (decided.criterion, decided.category):
+            return finding.score
+    return other.score or 0.0
 
 
 def _text(check: Check) -> str:

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from models.training import mix
 from models.training.augment import embed, in_conversation, vary
 from models.training.batches import batches
-from models.training.calibrate import fit
+from models.training.calibrate import MOST_ALARMS_IN, CalibrationError, fit
 from models.training.examples import Example, from_row
 from models.training.export import CONFIG, WEIGHTS
 from models.training.format import Kind, Turn, render
@@ -202,6 +202,21 @@ def test_calibration_keeps_to_its_bound_on_false_alarms() -> None:
         probability(fitted.cutoffs["text"], fitted.temperature), abs=1e-3
     )
     assert fitted.several_pieces == {"text": 0.0}
+
+
+def test_calibration_refuses_what_cannot_keep_to_the_bounds() -> None:
+    with pytest.raises(CalibrationError, match="does not tell"):
+        fit(texts(100), [Score(7.0, 1.0)] * 100)
+
+
+@pytest.mark.parametrize(("file", "most"), MOST_ALARMS_IN.items())
+def test_calibration_keeps_to_the_bound_of_a_file(file: str, most: float) -> None:
+    examples = texts(400) + [Example(Kind.TEXT, "x", False, file=file, lang="ary") for _ in range(200)]
+    scores = [Score(4.0 if e.unsafe else -2.0, 1.0) for e in examples[:400]]
+    scores += [Score(number / 100, 1.0) for number in range(200)]
+    cutoff = fit(examples, scores).cutoffs["text"]
+    flagged = sum(score.logit >= cutoff for score in scores[400:]) / 200
+    assert most - 0.03 < flagged <= most
 
 
 def test_texts_of_several_pieces_have_a_bar_of_their_own_and_move_no_other() -> None:

@@ -24,6 +24,7 @@ from serving.judging.policy import Criterion, Policy
 from serving.judging.prompt import LabelScores, Question
 from serving.judging.protocols import JudgeError
 from serving.judging.templates.mizan import Mizan
+from serving.judging.verdict import Finding, Outcome, Verdict
 
 POLICY = Policy(id="p", version="1", criteria=(Criterion(id="harm", description="harm"),))
 
@@ -171,6 +172,24 @@ async def test_names_in_the_data_are_no_markup() -> None:
         console.print(table(measured, 200))
         assert isinstance(console.file, io.StringIO)
         assert all(name in console.file.getvalue() for name in ("[/x]", *names))
+
+
+class TwoCriteria:
+    """One criterion minds the bomb, the other scores the same whatever it reads."""
+
+    id, digest = "two", "0" * 64
+
+    async def judge(self, check: Check, policy: Policy) -> Verdict:
+        bomb = 0.9 if "bomb" in check.conversation[-1].text else 0.1
+        found = (Finding("harm", bomb, 1.0, 0.5), Finding("secrets", 0.4, 1.0, 0.5))
+        outcome = Outcome.FLAGGED if bomb > 0.5 else Outcome.PASSED
+        score = max(finding.score for finding in found)
+        return Verdict(outcome, check.stage, self.id, self.digest, "p", "1", score=score, findings=found)
+
+
+async def test_explain_weighs_words_by_the_criterion_that_decided() -> None:
+    explanation = await explain(TwoCriteria(), POLICY, check_of(row("a bomb", "unsafe")))
+    assert [word.weight for word in explanation.words] == pytest.approx([0.0, 0.8])
 
 
 async def test_explain_finds_the_word() -> None:

@@ -26,6 +26,7 @@ STAGE_NAMES = (
     "mizan-fifth",
     "mizan-sixth",
     "mizan-seventh",
+    "mizan-eighth",
 )
 STAGES = [_HERE / "recipes" / f"{name}.yaml" for name in STAGE_NAMES]
 RECIPE = STAGES[-1]
@@ -57,9 +58,15 @@ def train(  # noqa: PLR0917 - typer passes every option by name
 
     stages = [load_recipe(path) for path in recipe]
     for number, stage in enumerate(stages):
-        averages = [*_begun_with(stage, stages[:number]), *((stage,) if stage.kept and number else ())]
-        if len({one.lora for one in averages}) > 1:
-            raise typer.BadParameter(f"{stage.name} averages what it begins with, but `lora` differs there")
+        earlier = {one.name: one for one in stages[:number]}
+        if missing := sorted(set(stage.averaged_with) - set(earlier)) if number else []:
+            raise typer.BadParameter(
+                f"{stage.name} is averaged with {', '.join(missing)}, not trained before it"
+            )
+        averaged = [earlier[name] for name in stage.averaged_with if name in earlier]
+        means = [_begun_with(stage, stages[:number]), [*averaged, stage]]
+        if any(len({one.lora for one in mean}) > 1 for mean in means if len(mean) > 1):
+            raise typer.BadParameter(f"{stage.name} has to do with a mean of stages of which `lora` differs")
     folders = (*data, *OWN_DATA) if own_data else tuple(data)
     columns = (
         rich_progress.TextColumn("{task.description}"),
@@ -78,6 +85,7 @@ def train(  # noqa: PLR0917 - typer passes every option by name
                 bar.console.print(f"{standing.step}/{standing.steps} {text}")
 
         adapters: list[Path] = []
+        names = [stage.name for stage in stages]
         for stage in stages:
             folder = run / stage.name
             begun = _begun_with(stage, adapters)
@@ -93,9 +101,11 @@ def train(  # noqa: PLR0917 - typer passes every option by name
                 start_from=start,
                 minutes=minutes,
             )
-            if stage.kept and start is not None:
-                trained, adapter = adapter, folder / "with-start"
-                average_adapters([start, trained], adapter, [stage.kept, 1 - stage.kept])
+            if stage.averaged_with and adapters:
+                trained, adapter = adapter, folder / "averaged"
+                others = [adapters[names.index(name)] for name in stage.averaged_with]
+                shares = list(stage.averaged_with.values())
+                average_adapters([*others, trained], adapter, [*shares, 1 - sum(shares)])
             adapters.append(adapter)
     typer.echo(f"adapter: {adapter}")
 

@@ -2,9 +2,9 @@
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from models.stated_error import StatedError
 from models.training.yaml_model import Strict, read_model
@@ -110,9 +110,17 @@ class Recipe(Strict):
     begins_with_mean_of: int = Field(
         default=1, ge=1, description="Of so many stages before this one, where there are as many."
     )
-    kept: float = Field(
-        default=0.0, ge=0, lt=1, description="Share of what it began with in the result, by averaging."
+    averaged_with: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(
+        default_factory=dict,
+        description="Earlier stages, by name, and the share in the result of what they came to; the rest is "
+        "what this stage is trained to.",
     )
+
+    @model_validator(mode="after")
+    def _own_share(self) -> Self:
+        if sum(self.averaged_with.values()) >= 1:
+            raise ValueError("averaged_with: the shares of earlier stages leave nothing for this one")
+        return self
 
     @property
     def digest(self) -> str:
@@ -120,7 +128,7 @@ class Recipe(Strict):
         does not count, nor does what happens before and after the run."""
         later = ("lexicons", "documents", "pairs", "hazard_weight")
         unused = {name for name in later if not getattr(self, name)}
-        apart = {"begins_with_mean_of", "kept"}
+        apart = {"begins_with_mean_of", "averaged_with"}
         return hashlib.sha256(self.model_dump_json(exclude=unused | apart).encode()).hexdigest()
 
 

@@ -123,13 +123,21 @@ def test_training_begins_each_stage_with_the_one_before_and_the_last_with_a_mean
     arguments = ["train", "--base", "base", "--data", "data", "--run", str(tmp_path)]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
-    stages = [load_recipe(path).name for path in STAGES]
-    start, adapters = tmp_path / stages[-1] / "start", [tmp_path / stage / "adapter" for stage in stages]
-    assert begun == [None, *adapters[:-2], start]
-    assert torch.allclose(change(start), torch.full((2, 2), len(stages) - 1.5), atol=0.05)
-    shipped = tmp_path / stages[-1] / "with-start"
-    halfway = (len(stages) - 1.5 + len(stages)) / 2
-    assert torch.allclose(change(shipped), torch.full((2, 2), halfway), atol=0.05)
+    recipes = [load_recipe(path) for path in STAGES]
+    came_to: list[float] = []
+    for number, stage in enumerate(recipes):
+        wanted = min(stage.begins_with_mean_of, number)
+        start = begun[number]
+        assert (start is None) is (number == 0)
+        if start is not None:
+            mean = sum(came_to[-wanted:]) / wanted
+            assert torch.allclose(change(start), torch.full((2, 2), mean), rtol=0.02)
+        names = [earlier.name for earlier in recipes[:number]]
+        own = (number + 1) * (1 - sum(stage.averaged_with.values()))
+        others = (came_to[names.index(name)] * share for name, share in stage.averaged_with.items())
+        came_to.append(own + sum(others))
+    shipped = tmp_path / recipes[-1].name / "averaged"
+    assert torch.allclose(change(shipped), torch.full((2, 2), came_to[-1]), rtol=0.02)
     assert str(shipped) in result.output.replace("\n", "")
 
 
@@ -141,7 +149,7 @@ def recipe(folder: Path, name: str, **fields: object) -> list[str]:
     return ["--recipe", str(path)]
 
 
-def test_a_stage_may_begin_with_the_mean_of_several_and_keep_a_share_of_it(
+def test_a_stage_may_begin_with_a_mean_and_be_averaged_with_earlier_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[float] = []
@@ -154,21 +162,22 @@ def test_a_stage_may_begin_with_the_mean_of_several_and_keep_a_share_of_it(
 
     monkeypatch.setattr(pipeline, "train", train)
     options = [
-        *recipe(tmp_path, "a", begins_with_mean_of=2, kept=0.5),  # there is nothing before it
+        *recipe(tmp_path, "a", begins_with_mean_of=2, averaged_with={"b": 0.5}),  # nothing is before it
         *recipe(tmp_path, "b"),
-        *recipe(tmp_path, "c", begins_with_mean_of=2, kept=0.25),
+        *recipe(tmp_path, "c", begins_with_mean_of=2, averaged_with={"a": 0.25, "b": 0.5}),
     ]
     arguments = ["train", "--base", "base", "--data", "data", "--run", str(tmp_path)]
     result = CliRunner().invoke(app, [*arguments, *options])
     assert result.exit_code == 0, result.output
     assert begun == pytest.approx([0.0, 1.0, 2.0], abs=0.05)
-    assert change(tmp_path / "c" / "with-start")[0, 0] == pytest.approx(0.25 * 2 + 0.75 * 6, abs=0.05)
-    assert str(tmp_path / "c" / "with-start") in result.output.replace("\n", "")
+    averaged = tmp_path / "c" / "averaged"
+    assert change(averaged)[0, 0] == pytest.approx(0.25 * 1 + 0.5 * 3 + 0.25 * 6, abs=0.05)
+    assert str(averaged) in result.output.replace("\n", "")
 
 
-@pytest.mark.parametrize("averaging", [{"begins_with_mean_of": 2}, {"kept": 0.5}])
+@pytest.mark.parametrize("averaging", [{"begins_with_mean_of": 2}, {"averaged_with": {"a": 0.5}}])
 def test_what_has_no_mean_is_refused_before_any_stage_is_trained(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, averaging: dict[str, float]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, averaging: dict[str, object]
 ) -> None:
     monkeypatch.setattr(pipeline, "train", lambda *_, **__: pytest.fail("trained"))
     shapes = ({"first_layer": 9}, {"first_layer": 4}, {"first_layer": 0})
@@ -180,7 +189,22 @@ def test_what_has_no_mean_is_refused_before_any_stage_is_trained(
     arguments = ["train", "--base", "base", "--data", "data", "--run", str(tmp_path)]
     result = CliRunner().invoke(app, [*arguments, *options])
     assert result.exit_code == 2
-    assert "c averages what it begins with" in result.output
+    assert "of which `lora` differs" in " ".join(result.output.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("shares", "said"), [({"x": 0.5}, "is averaged with x"), ({"a": 0.5, "b": 0.5}, "leave nothing")]
+)
+def test_shares_of_no_such_stage_or_of_everything_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shares: dict[str, float], said: str
+) -> None:
+    monkeypatch.setattr(pipeline, "train", lambda *_, **__: pytest.fail("trained"))
+    options = [*recipe(tmp_path, "a"), *recipe(tmp_path, "b"), *recipe(tmp_path, "c", averaged_with=shares)]
+    result = CliRunner().invoke(
+        app, ["train", "--base", "b", "--data", "d", "--run", str(tmp_path), *options]
+    )
+    assert result.exit_code != 0
+    assert said in " ".join((result.output or str(result.exception)).replace("│", " ").split())
 
 
 def test_a_single_stage_that_begins_afresh_is_not_averaged(

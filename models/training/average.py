@@ -6,7 +6,7 @@ texts better than each of them ("model soups", Wortsman et al. 2022).
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,14 +61,17 @@ def average(folders: Sequence[Path], out: Path, weights: Sequence[float] = ()) -
 
 
 def _each_once(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The records; of one that another began with only digest and recipe's name (a mean has no recipe)."""
-    before: set[str] = set()
-    for record in records:
-        earlier = record.get("started_from")
-        while earlier is not None:
-            before.add(earlier["sha256"])
-            earlier = earlier.get("started_from")
+    """The records; of one that is within another only digest and recipe's name (a mean has no recipe)."""
+    before = {within["sha256"] for record in records for within in _within(record)}
     return [_in_short(record) if record["sha256"] in before else record for record in records]
+
+
+def _within(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What an adapter began with or is the mean of, and so on."""
+    begun = record.get("started_from")
+    for earlier in [*record.get("average_of", ()), *([] if begun is None else [begun])]:
+        yield earlier
+        yield from _within(earlier)
 
 
 def _in_short(record: dict[str, Any]) -> dict[str, Any]:

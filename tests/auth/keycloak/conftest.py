@@ -1,7 +1,6 @@
 """A real Keycloak server for the session, with the realm imported from the shipped file."""
 
 import os
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from auth.keycloak.realm import RealmDefinition
 from auth.keycloak.realm_file import REALM_FILE
 from auth.keycloak.settings import KeycloakSettings
 from auth.settings import IdentitySettings
+from cluster.free_ports import free_ports
 from cluster.keycloak.distribution import built_server, choose_source
 from cluster.keycloak.errors import MissingPart
 from cluster.keycloak.java import find_java
@@ -81,17 +81,6 @@ class Keycloak:
 
 def definition(realm: str) -> RealmDefinition:
     return RealmDefinition(realm, "mizan", "mizan", "mizan-reader", "mizan-cli")
-
-
-def free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,8 @@ from typing import Any
 import psutil
 
 from benchmarks.conformance.gateways.gateway import Gateway, GatewayError
-from benchmarks.conformance.gateways.ports import free_ports
 from benchmarks.conformance.upstream.listening import Upstream
+from cluster.free_ports import free_ports
 
 MIZAN = str(Path(sys.executable).with_name("mizan"))
 _TENANT = "conformance"

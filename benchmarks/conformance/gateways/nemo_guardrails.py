@@ -10,10 +10,10 @@ from typing import Any
 
 from benchmarks.conformance.gateways.environment import environment, version_in
 from benchmarks.conformance.gateways.gateway import Gateway
-from benchmarks.conformance.gateways.ports import free_ports
 from benchmarks.conformance.gateways.server_process import kill, server_process
 from benchmarks.conformance.upstream.listening import Upstream
 from benchmarks.conformance.upstream.model import MODEL
+from cluster.free_ports import free_ports
 
 _LEFT_OUT = (
     "tool output rails: they need a Colang flow of one's own, the library has none for calls",

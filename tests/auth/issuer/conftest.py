@@ -1,6 +1,5 @@
 """The development issuer in a process of its own, as the stack runs it."""
 
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ import pytest
 
 from auth.issuer.state import IssuerState, StateFile
 from auth.settings import IdentitySettings
+from cluster.free_ports import free_ports
 
 
 @dataclass(frozen=True)
@@ -37,17 +37,10 @@ class RunningIssuer:
         return self.state().client_secrets[client_id]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.fixture(scope="module")
 def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningIssuer]:
     state_dir = tmp_path_factory.mktemp("issuer") / "state"
-    port = free_port()
+    (port,) = free_ports(1)
     arguments = ["--state-dir", str(state_dir), "--port", str(port)]
     process = subprocess.Popen([sys.executable, "-m", "auth.issuer", *arguments], cwd=Path.cwd())  # noqa: S603 - our own command
     settings = IdentitySettings.model_validate({"embedded": {"port": port, "state_dir": state_dir}})

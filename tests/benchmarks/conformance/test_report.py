@@ -13,13 +13,13 @@ from benchmarks.conformance.cells import Cell, Ending, JudgeState
 from benchmarks.conformance.cli import app
 from benchmarks.conformance.gateways.environment import version_in
 from benchmarks.conformance.gateways.gateway import Gateway
-from benchmarks.conformance.gateways.ports import free_ports
 from benchmarks.conformance.reports.comparison import comparison
 from benchmarks.conformance.reports.document import ConformanceReport, build_report
 from benchmarks.conformance.reports.page import page
 from benchmarks.conformance.reports.terminal import print_report
 from benchmarks.conformance.results import Result, State
 from benchmarks.conformance.suite import run_suite
+from cluster.free_ports import free_ports
 
 GATEWAY = Gateway(
     "<Gateway>", "1", "http://127.0.0.1:1", "model", settings=("strict",), left_out=("caching",)

@@ -65,7 +65,7 @@ def train(  # noqa: PLR0917 - typer passes every option by name
             )
         averaged = [earlier[name] for name in stage.averaged_with if name in earlier]
         means = [_begun_with(stage, stages[:number]), [*averaged, stage]]
-        if any(len({one.lora for one in mean}) > 1 for mean in means if len(mean) > 1):
+        if any(len({one.lora for one in mean}) > 1 for mean in means):
             raise typer.BadParameter(f"{stage.name} has to do with a mean of stages of which `lora` differs")
     folders = (*data, *OWN_DATA) if own_data else tuple(data)
     columns = (
